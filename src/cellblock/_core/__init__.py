@@ -1,0 +1,1 @@
+"""What Jupyter messages mean, decided without sockets, clocks, threads or files."""
