@@ -1,0 +1,79 @@
+"""Publishing on iopub from the thread that has something to publish.
+
+ipykernel hands each message to a thread of its own: a wake-up and a change of who runs Python, three times for the
+shortest cell. Here a message goes straight to the socket, under a lock, with two exceptions, in which that thread sends it:
+others are still waiting for the thread, and the order must stay the order in which things were said; or the caller can be
+interrupted, and KeyboardInterrupt between two frames would join a message to the next.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import zmq
+from ipykernel.iostream import IOPubThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Publisher(IOPubThread):  # type: ignore[misc]
+    """ipykernel's publishing thread, asked only for what cannot be sent at once.
+
+    Attributes:
+        lock: Held by whoever uses the socket.
+    """
+
+    def __init__(self, socket: Any, *, pipe: bool, session: Any) -> None:
+        self.lock = threading.RLock()
+        super().__init__(socket, pipe=pipe, session=session)
+
+    def send_multipart(self, *args: Any, **options: Any) -> None:
+        """Sends a message, from any thread."""
+        if not self.at_once(lambda: self._really_send(*args, **options)):
+            super().send_multipart(*args, **options)
+
+    def at_once(self, send: Callable[[], None]) -> bool:
+        """Calls a function that sends, in the calling thread; or, if that may not be, does nothing and says so.
+
+        Args:
+            send: Uses the socket.
+        """
+        # In a forked child the lock may be held by a thread that is not there.
+        if not self._is_master_process() or _can_be_interrupted():
+            return False
+        with self.lock:
+            if self._events or not self.thread.is_alive():
+                return False
+            send()
+            self.greet_subscribers()
+        return True
+
+    def _handle_event(self, message: Any) -> None:
+        with self.lock:
+            super()._handle_event(message)
+            self.greet_subscribers()
+
+    def _setup_xpub_listener(self) -> None:
+        # Not by a ZMQStream, which must be its socket's only user: a descriptor of ZMQ is edge-triggered, and a sending
+        # thread may have taken the edge. So whoever sends looks for new subscribers, too.
+        self.io_loop.add_handler(self.socket.FD, self._on_readable, self.io_loop.READ)
+        self.io_loop.add_callback(self._on_readable)
+
+    def _on_readable(self, *_: Any) -> None:
+        with self.lock:
+            self.greet_subscribers()
+
+    def greet_subscribers(self) -> None:
+        """Sends new subscribers their welcome; called after each use of the socket, with the lock held."""
+        while not self.closed and self.socket.get(zmq.EVENTS) & zmq.POLLIN:
+            self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
+
+
+def _can_be_interrupted() -> bool:
+    """Whether a signal can raise an exception in the calling thread."""
+    return (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    )
