@@ -1,0 +1,1 @@
+"""Kernels confined by bubblewrap, seccomp, Landlock and limits (Linux)."""

@@ -1,0 +1,146 @@
+"""What a sandbox lets code do: its files, its network, and how much of the machine it may use."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellblock.errors import ConfigError
+from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
+from cellblock.kernels.sandbox.sizes import parse_size
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cellblock.kernels.sandbox.egress import HostRequest
+
+__all__ = ["Limits", "Sandbox"]
+
+_LEAST_MEMORY = 192 * 2**20  # a kernel that has imported nothing needs half of it
+_LEAST_PIDS = 32  # its threads count
+_SHARED = tuple(
+    Path("/", name)
+    for name in ("", "bin", "boot", "etc", "home", "lib", "mnt", "opt", "root", "sbin", "srv", "tmp", "usr", "var")
+)
+_NEVER_SHOWN = tuple(map(Path, ("/proc", "/sys", "/dev", "/run")))
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the machine the code of one sandbox may use.
+
+    Attributes:
+        memory: Bytes, of all its processes together.
+        cpus: Processors' worth of time; None for all there are.
+        pids: Processes and threads.
+        disk: Bytes it may add to the workspace, and of any one file.
+    """
+
+    memory: int
+    cpus: float | None
+    pids: int
+    disk: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """Confines a kernel of this machine: its files, its network and its use of the machine.
+
+    The code sees the system's programs, the kernel's interpreter, a private home, and the workspace as ``/workspace``, its
+    working directory. It has no network, none of the caller's environment, and none of the caller's rights.
+
+    Args:
+        workspace: A directory that the code may read and write; by default one that is made for the session and removed
+            with it. When this process is root, the directory and what is in it is given to a user of its own.
+        read_only: Further files and directories the code may read, at their own paths.
+        allow_hosts: Hosts it may connect to by https and http: names such as "pypi.org", "*.pythonhosted.org" and
+            "localhost:8443", and networks such as "10.0.0.0/8", without which a name for a private address is refused.
+        memory: Bytes or a size such as "2G", of all its processes together.
+        cpus: How many processors' worth of time it gets; None for all.
+        pids: How many processes and threads it may have.
+        disk: Bytes or a size such as "2G" that it may write to the workspace.
+        env: Environment variables of the kernel; it gets none of the caller's.
+        on_request: Told each host that the code asked for, and whether it was connected, in another thread; must not
+            block.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+    """
+
+    workspace: str | os.PathLike[str] | None = None
+    read_only: Sequence[str | os.PathLike[str]] = ()
+    allow_hosts: Sequence[str] = ()
+    memory: int | str = "2G"
+    cpus: float | None = None
+    pids: int = 256
+    disk: int | str = "2G"
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may hold secrets
+    on_request: Callable[[HostRequest], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.workspace is not None:
+            _check_directory(Path(self.workspace))
+        if isinstance(self.read_only, str):
+            raise ConfigError(f"read_only must be a list of paths, as in [{self.read_only!r}].")
+        for path in self.read_only:
+            _check_readable(Path(path))
+        if isinstance(self.allow_hosts, str):
+            raise ConfigError(f"allow_hosts must be a list of names, as in [{self.allow_hosts!r}].")
+        AllowedHosts(self.allow_hosts)
+        _check_environment(self.env)
+        _check_limits(self.limits)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits, as numbers."""
+        return Limits(
+            memory=parse_size(self.memory, "memory"),
+            cpus=self.cpus,
+            pids=self.pids,
+            disk=parse_size(self.disk, "disk"),
+        )
+
+
+def _check_directory(path: Path) -> None:
+    if not path.is_dir():
+        raise ConfigError(
+            f"The sandbox's workspace must be an existing directory, and {path} is none. Create it first."
+        )
+    if path.resolve() in (Path.home(), Path(tempfile.gettempdir()), *_SHARED):
+        raise ConfigError(
+            f"The sandbox's workspace cannot be {path.resolve()}: the code may change all that is in it. "
+            "Give a directory of the project."
+        )
+
+
+def _check_readable(path: Path) -> None:
+    if not path.exists():
+        raise ConfigError(f"read_only names {path}, which does not exist.")
+    real = path.resolve()
+    if real == Path("/") or any(folder in (real, *real.parents) for folder in _NEVER_SHOWN):
+        raise ConfigError(f"read_only cannot name {path}: there are the host's processes, devices and services.")
+
+
+def _check_environment(env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        # Values may be secrets: no message repeats one.
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise ConfigError(f"env has a name that is none of an environment variable: {name!r}.")
+        if not isinstance(value, str) or "\0" in value:
+            raise ConfigError(f"The value of {name} in env must be text without NUL characters.")
+
+
+def _check_limits(limits: Limits) -> None:
+    if limits.memory < _LEAST_MEMORY:
+        raise ConfigError(f'memory must be at least {_LEAST_MEMORY // 2**20}M for a kernel to run; "1G" suits pandas.')
+    if limits.cpus is not None and not limits.cpus > 0:
+        raise ConfigError(f"cpus must be positive, as in 0.5 or 2; it was {limits.cpus!r}.")
+    if isinstance(limits.pids, bool) or not isinstance(limits.pids, int) or limits.pids < _LEAST_PIDS:
+        raise ConfigError(
+            f"pids must be at least {_LEAST_PIDS}: the kernel's own threads count; it was {limits.pids!r}."
+        )
