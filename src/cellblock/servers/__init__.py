@@ -1,0 +1,1 @@
+"""Jupyter servers: where they are, and starting them here or in a container."""
