@@ -1,0 +1,176 @@
+"""A model from AutoGen's ``llm_config``: the entries of its ``config_list`` asked in order, with a cache before them."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+from cellblock.agentchat.cache import DEFAULT_CACHE_SEED, Cache
+from cellblock.agentchat.io import IOStream
+from cellblock.agentchat.models import anthropic_api, openai_api
+from cellblock.agentchat.models.custom_client import CustomClients
+from cellblock.agentchat.models.endpoint import DEFAULT_TIMEOUT, Endpoint
+from cellblock.agentchat.models.reply import ModelReply
+from cellblock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cellblock.agentchat.messages import Message
+    from cellblock.agentchat.models.endpoint import Provider
+    from cellblock.agentchat.models.reply import Model
+
+__all__ = ["LLMConfig", "checked_llm_config", "model_from_llm_config"]
+
+LLMConfig = dict[str, Any] | Literal[False]
+
+_OURS = frozenset({"api_type", "cache_seed", "config_list", "model", "model_client_cls", "price", "tags", "timeout"})
+_UNSUPPORTED = frozenset({"functions", "tools"})
+
+_log = logging.getLogger(__name__)
+
+
+def checked_llm_config(llm_config: Any) -> LLMConfig:
+    """A copy of an ``llm_config``; False for None.
+
+    Args:
+        llm_config: As an agent's constructor takes it.
+
+    Raises:
+        AssertionError: It is neither a dict nor False nor None.
+        TypeError: A value in it cannot be copied.
+        ConfigError: An entry names no model, or asks for what is not supported.
+    """
+    if llm_config is None or llm_config is False:
+        return False
+    if not isinstance(llm_config, dict):
+        raise AssertionError("llm_config must be a dict or False or None.")
+    try:
+        own = copy.deepcopy(llm_config)
+    except TypeError as error:
+        raise TypeError(
+            f"A value in llm_config cannot be copied ({error}). Give its class a __deepcopy__ method, for example one that "
+            "returns the object itself."
+        ) from error
+    entries = _entries(own)
+    if not entries or not all(entry.get("model") for entry in entries):
+        raise ConfigError(
+            "When using OpenAI or Azure OpenAI endpoints, specify a non-empty 'model' either in 'llm_config' or in each "
+            "config of 'config_list'."
+        )
+    for key in _UNSUPPORTED:
+        if any(entry.get(key) for entry in entries):
+            raise ConfigError(
+                f"'{key}' in llm_config: function and tool calls are not supported. Have the model write code."
+            )
+    return own
+
+
+def model_from_llm_config(llm_config: LLMConfig, custom: CustomClients | None = None) -> Model | None:
+    """The model an ``llm_config`` describes; None if there is none.
+
+    Args:
+        llm_config: As ``checked_llm_config`` gives it.
+        custom: The classes of the entries that have a ``model_client_cls``.
+
+    Raises:
+        MissingDependency: A provider's library is not installed.
+        ConfigError: A provider is not known.
+        openai.OpenAIError: There is no API key.
+    """
+    if not llm_config:
+        return None
+    entries = [
+        (custom or CustomClients()).endpoint(entry) if entry.get("model_client_cls") else _endpoint(entry)
+        for entry in _entries(llm_config)
+    ]
+    return _Fallback(entries, llm_config.get("cache_seed", DEFAULT_CACHE_SEED)).ask
+
+
+class _Fallback:
+    """Several endpoints, asked in order until one answers.
+
+    Args:
+        endpoints: Where to ask.
+        cache_seed: Which cache to look in first; None for none.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], cache_seed: str | int | None) -> None:
+        self._endpoints = endpoints
+        self._cache_seed = cache_seed
+
+    async def ask(self, messages: list[Message]) -> ModelReply:
+        """The first endpoint's reply; the next one's if that fails.
+
+        Raises:
+            Exception: What the last one raised.
+        """
+        cache = Cache.in_use() or (None if self._cache_seed is None else Cache.disk(self._cache_seed))
+        for endpoint in self._endpoints[:-1]:
+            try:
+                return await _ask(endpoint, messages, cache)
+            except endpoint.errors as error:
+                _log.warning("%s failed: %s. The next one in config_list is asked.", endpoint, error)
+        return await _ask(self._endpoints[-1], messages, cache)
+
+
+async def _ask(endpoint: Endpoint, messages: list[Message], cache: Cache | None) -> ModelReply:
+    if cache is None:
+        return await endpoint.ask(messages)
+    key = endpoint.key(endpoint.request(messages))
+    known = cache.get(key)
+    if known is not None:
+        return ModelReply(**known, cached=True)
+    reply = await endpoint.ask(messages)
+    kept = ("content", "model", "prompt_tokens", "completion_tokens", "cost")
+    cache.set(key, {name: value for name, value in asdict(reply).items() if name in kept})
+    return reply
+
+
+def _entries(llm_config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of the ``config_list``, each with what holds for all; without a list, the one entry there is."""
+    common = {key: value for key, value in llm_config.items() if key != "config_list"}
+    return [{**common, **entry} for entry in llm_config.get("config_list", [{}])]
+
+
+def _endpoint(entry: Mapping[str, Any]) -> Endpoint:
+    timeout = float(entry.get("timeout") or DEFAULT_TIMEOUT)
+    provider, connection = _provider(entry, timeout)
+    options = {key: value for key, value in entry.items() if key not in _OURS and key not in connection}
+    return Endpoint(
+        model=entry["model"],
+        provider=provider,
+        base_url=entry.get("base_url") or entry.get("azure_endpoint"),
+        options=options,
+        timeout=timeout,
+        price_1k=entry.get("price"),
+        on_text=_print_piece,
+    )
+
+
+def _provider(entry: Mapping[str, Any], timeout: float) -> tuple[Provider, frozenset[str]]:
+    """What speaks the entry's API, and the keys of the entry that are for it."""
+    api_type = entry.get("api_type") or "openai"
+    if api_type == "anthropic":
+        keys = anthropic_api.CLIENT_OPTIONS
+        return anthropic_api.AnthropicProvider(_those(entry, keys), timeout=timeout), keys
+    if api_type == "azure":
+        keys = openai_api.CLIENT_OPTIONS | openai_api.AZURE_OPTIONS
+        options = _those(entry, keys)
+        if "base_url" in options:
+            options.setdefault("azure_endpoint", options.pop("base_url"))
+        return openai_api.OpenAIProvider(options, azure=True, timeout=timeout), keys
+    if api_type in ("openai", "open_ai"):
+        keys = openai_api.CLIENT_OPTIONS
+        return openai_api.OpenAIProvider(_those(entry, keys), timeout=timeout), keys
+    raise ConfigError(f'api_type is "openai", "azure" or "anthropic", not {api_type!r}.')
+
+
+def _those(entry: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
+    return {key: entry[key] for key in keys if entry.get(key) is not None}
+
+
+def _print_piece(text: str) -> None:
+    IOStream.get_default().print(text, end="", flush=True)
