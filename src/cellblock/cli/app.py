@@ -1,0 +1,72 @@
+"""The program ``cellblock``: its commands, and how it speaks of what went wrong."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from cellblock import __version__
+from cellblock.cli.chat import chat
+from cellblock.cli.doctor import doctor
+from cellblock.cli.exec import exec_
+from cellblock.cli.install_kernel import install_kernel
+from cellblock.cli.kernels import kernels
+from cellblock.cli.run import run
+from cellblock.cli.serve import serve
+from cellblock.errors import CellblockError
+
+__all__ = ["main"]
+
+_UNUSABLE = 2  # exit status when nothing could be run; a block that fails has another
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run)
+app.command("exec")(exec_)
+app.command("chat")(chat)
+app.command("serve")(serve)
+app.add_typer(kernels, name="kernels")
+app.command("install-kernel")(install_kernel)
+app.command("doctor")(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cellblock {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _cellblock(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run code blocks as cells of a live Jupyter kernel."""
+
+
+def main() -> None:
+    """Runs the command that the program's arguments name and exits with its status; without arguments, shows the help."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character gets its number
+    try:
+        status = app(sys.argv[1:] or ["--help"], prog_name="cellblock", standalone_mode=False)
+    except typer.TyperException as error:
+        named = [command.name for command in app.registered_commands if command.name in sys.argv[1:2]]
+        fail(f"{error.format_message().rstrip('.')}. See: {' '.join(['cellblock', *map(str, named), '--help'])}")
+    except CellblockError as error:
+        fail(str(error))
+    sys.exit(status)
+
+
+def fail(sentence: str) -> NoReturn:
+    """Ends the program because nothing could be run."""
+    print(f"cellblock: {sentence}", file=sys.stderr)
+    sys.exit(_UNUSABLE)

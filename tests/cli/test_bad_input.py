@@ -1,0 +1,112 @@
+"""Whatever is wrong with what a user gives: one sentence on stderr, a status that is not 0, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from conftest import Program
+
+FINE = "```python\nx = 1\n```\n"
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("cellblock: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("cellblock: ").rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.md", None, "There is no file none.md."),
+        ("empty.md", b"", "empty.md has no code blocks to run"),
+        ("binary.md", b"\x89PNG\r\n\x1a\n\0", "binary.md is a binary file"),
+        ("nul.md", b"```python\nx = '\0'\n```", "nul.md is a binary file"),
+        ("latin.md", "# café".encode("latin-1"), "latin.md is not UTF-8 text: byte 0xe9 in line 1"),
+        ("surrogate.md", b"```python\nx = '\xed\xa0\x80'\n```", "surrogate.md is not UTF-8 text: byte 0xed in line 2"),
+        ("cut.md", b"```python\nx = 1", "The code block in line 1 of cut.md is never closed"),
+        ("broken.ipynb", b'{"cells": [', "broken.ipynb is not a notebook: it is not JSON"),
+        ("new.ipynb", b'{"nbformat": 5, "nbformat_minor": 0, "cells": []}', "new.ipynb has notebook format 5"),
+        ("bad.ipynb", b'{"nbformat": 4, "nbformat_minor": 5, "cells": [{}]}', "bad.ipynb is not a valid notebook"),
+        ("code.py", b"x = 1", "code.py is a Python file, not a document; run it with: cellblock exec code.py"),
+    ],
+)
+def test_documents(cellblock: Program, name: str, content: bytes | None, sentence: str) -> None:
+    if content is not None:
+        (cellblock.folder / name).write_bytes(content)
+    assert one_sentence(cellblock("run", name)).startswith(sentence)
+    assert not list(cellblock.folder.glob("*-output"))
+
+
+def test_a_directory(cellblock: Program) -> None:
+    assert one_sentence(cellblock("run", ".")) == ". is a directory; name a file in it."
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--timeout", "0"], "--timeout takes a number of seconds above 0, not 0."),
+        (["--timeout", "-1"], "--timeout takes a number of seconds above 0, not -1."),
+        (["--timeout", "nan"], "--timeout takes a number of seconds above 0, not nan."),
+        (["--timeout", "inf"], "--timeout takes a number of seconds above 0, not inf."),
+        (["--kernel", "nope"], "Kernel nope is not installed."),
+        (["--kernel", "../nope"], "Kernel ../nope is not installed."),
+        (["--output-dir", "fine.md"], "The output directory"),
+        (["--output-dir", "fine.md/sub"], "The output directory"),
+        (["-o", "."], "The notebook cannot be written to"),
+        (["-o", "none/x.ipynb"], "The notebook cannot be written to"),
+    ],
+)
+def test_options(cellblock: Program, options: list[str], sentence: str) -> None:
+    cellblock.write("fine.md", FINE)
+    assert one_sentence(cellblock("run", "fine.md", *options)).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Give either a file or, with -c, the code itself."),
+        (["a.py", "-c", "1"], "Give either a file or, with -c, the code itself."),
+        (["none.py"], "There is no file none.py."),
+        (["-c", "1", "--timeout", "0"], "--timeout takes a number of seconds above 0, not 0."),
+        (["-c", "1", "--kernel", "nope"], "Kernel nope is not installed."),
+        (["-c", "1", "--output-dir", "/dev/null"], "The output directory /dev/null cannot be made"),
+        (["-c", b"'\xff'"], "The code cannot be run: its character 2 is half of a surrogate pair"),
+    ],
+)
+def test_exec(cellblock: Program, arguments: list[str | bytes], sentence: str) -> None:
+    texts = [
+        argument.decode("utf-8", "surrogateescape") if isinstance(argument, bytes) else argument
+        for argument in arguments
+    ]
+    assert one_sentence(cellblock("exec", *texts)).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "--nope"], ["nope"], ["run", "x.md", "--timeout", "soon"], ["exec", "-c"]]
+)
+def test_a_wrong_command_line_names_the_help(cellblock: Program, arguments: list[str]) -> None:
+    assert "See: cellblock " in one_sentence(cellblock(*arguments))
+
+
+def test_a_ten_megabyte_block_runs(cellblock: Program) -> None:
+    cellblock.write("big.md", f"```python\ntext = '''{'x' * 10_000_000}'''\nprint(len(text))\n```\n")
+    done = cellblock("run", "big.md", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["blocks"][0]["text"] == "10000000\n"
+
+
+def test_lone_surrogates_in_outputs_are_shown_as_what_they_are(cellblock: Program) -> None:
+    cellblock.write("odd.md", "```python\nprint('\\ud800'); '\\udfff'\n```\n")
+    done = cellblock("run", "odd.md", "--html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (cellblock.folder / "odd-output" / "odd.html").exists()

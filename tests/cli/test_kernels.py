@@ -1,0 +1,111 @@
+"""`cellblock kernels`, run as a user runs it, against a server with kernels of ours and of others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cellblock import Session
+from cellblock.cli.kernels_command import _Kernel
+from cellblock.kernels.remote import RemoteKernel
+from cellblock.servers.local import LocalJupyterServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    with LocalJupyterServer(pool=0) as server:
+        yield server
+
+
+@pytest.fixture
+def kernels(server, cellblock):
+    """Runs the command against the server, the token in the environment."""
+
+    def run(*arguments, text_in=""):
+        environment = cellblock.environment(CELLBLOCK_SERVER=server.connection_info.url, JUPYTER_TOKEN=server.token)
+        return subprocess.run(
+            cellblock.command("kernels", *arguments),
+            input=text_in,
+            cwd=cellblock.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_kernels_are_listed_with_their_owners(server, kernels):
+    client = server.get_client()
+    foreign = client.start_kernel("python3", kernel_id="2b2b2b2b-0000-4000-8000-00000000000a")
+    with Session(RemoteKernel(server.connection_info, label="analysis")) as session:
+        session.run("1")
+        listed = json.loads(kernels("list", "--json").stdout)
+        assert {kernel["id"] for kernel in listed} == {foreign, session.kernel.kernel_id}
+        ours = next(kernel for kernel in listed if kernel["id"] != foreign)
+        assert (ours["owner"]["label"], ours["clients"], ours["orphaned"]) == ("analysis", 1, False)
+        shown = kernels("list").stdout
+        assert "analysis" in shown
+        assert "just now" in shown
+    client.delete_kernel(foreign)
+    assert kernels("list").stdout == "No kernel runs there.\n"
+
+
+def test_cells_run_in_a_kernel_that_goes_on(server, kernels):
+    with Session(RemoteKernel(server.connection_info)) as session:
+        session.run("x = 41")
+        kernel_id = session.kernel.kernel_id
+        attached = kernels("attach", kernel_id, "-c", "x += 1; print(x)")
+        assert (attached.returncode, attached.stdout) == (0, "42\n")
+        assert kernels("attach", kernel_id[:-5], text_in="print(x)\nprint(x)\n").stdout == "42\n42\n"
+        assert kernels("attach", kernel_id, "-c", "1/0").returncode == 1
+        assert session.run("print(x)").text == "42\n"
+
+
+def test_kernels_are_stopped_by_id_and_by_label(server, kernels):
+    client = server.get_client()
+    first = client.start_kernel("python3", kernel_id="2b2b2b2b-0000-4000-8000-00000000000a")
+    assert kernels("stop", first[:8]).stdout == f"Stopped {first}\n"
+    with Session(RemoteKernel(server.connection_info, label="my run")) as session:
+        session.run("1")
+        kernel_id = session.kernel.kernel_id
+        assert kernels("stop", "--label", "my run").stdout == f"Stopped {kernel_id}\n"
+        assert client.list_kernels() == []
+    nothing = kernels("stop", "--orphaned")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "There was none to stop.\n")
+
+
+@pytest.mark.parametrize(
+    ("idle_for", "clients", "kernel_id", "orphaned"),
+    [
+        (120, 0, "cellblock-_-host-1-ab", True),
+        (120, 1, "cellblock-_-host-1-ab", False),
+        (5, 0, "cellblock-_-host-1-ab", False),
+        (120, 0, "2b2b2b2b-0000-4000-8000-00000000000a", False),
+    ],
+)
+def test_orphaned_is_what_we_started_and_nobody_has_used_for_a_while(idle_for, clients, kernel_id, orphaned):
+    active = (datetime.now(UTC) - timedelta(seconds=idle_for)).isoformat().replace("+00:00", "Z")
+    model = {
+        "id": kernel_id,
+        "name": "python3",
+        "execution_state": "idle",
+        "connections": clients,
+        "last_activity": active,
+    }
+    assert _Kernel.of(model).orphaned is orphaned
+
+
+def test_an_id_that_fits_none_and_one_that_fits_several(server, kernels):
+    assert "no kernel whose id begins with 'zz'" in kernels("stop", "zz").stderr
+    client = server.get_client()
+    started = [client.start_kernel("python3", kernel_id=f"2b2b2b2b-0000-4000-8000-00000000000{n}") for n in "ab"]
+    assert "more than one kernel whose id begins with '2b2b'" in kernels("attach", "2b2b", "-c", "1").stderr
+    assert "Say which kernels to stop" in kernels("stop").stderr
+    for kernel_id in started:
+        client.delete_kernel(kernel_id)
