@@ -20,7 +20,10 @@ def test_images_are_shown_or_named():
     ("hosts", "sentence"),
     [
         ((), "There is no network, so nothing can be installed or downloaded."),
-        (("pypi.org", "10.0.0.0/8"), "Only these hosts can be reached: pypi.org, 10.0.0.0/8. `%pip install"),
+        (
+            ("packages.example", "10.0.0.0/8"),
+            "Only these hosts can be reached: packages.example, 10.0.0.0/8. `%pip install",
+        ),
     ],
 )
 def test_a_sandbox_is_described(hosts, sentence):

@@ -184,7 +184,7 @@ def test_a_kernel_that_cannot_be_confined_is_refused(cellblock, kernelspecs):
 def test_a_host_that_is_not_allowed_is_named(cellblock):
     asks = "```python\nimport urllib.request\nurllib.request.urlopen('https://example.com/')\n```"
     cellblock.write("old.md", TRANSCRIPT.replace(CODE, asks))
-    done = cellblock("chat", "--replay", "old.md", "--allow-host", "pypi.org")
+    done = cellblock("chat", "--replay", "old.md", "--allow-host", "packages.example")
     assert "403 Blocked by cellblock (example.com is not in allow_hosts)" in done.stdout
 
 
@@ -265,8 +265,11 @@ def test_ctrl_c_ends_the_chat_and_keeps_it(cellblock):
         ),
         (["--replay", "old.md", "--timeout", "0"], "--timeout takes a number of seconds above 0, not 0."),
         (["--replay", "old.md", "--backend", "docker", "--no-sandbox"], "only kernels of this machine"),
-        (["--replay", "old.md", "--no-sandbox", "--allow-host", "pypi.org"], "there is none here. Leave it out."),
-        (["--replay", "old.md", "--allow-host", "https://pypi.org"], "without a scheme"),
+        (
+            ["--replay", "old.md", "--no-sandbox", "--allow-host", "packages.example"],
+            "there is none here. Leave it out.",
+        ),
+        (["--replay", "old.md", "--allow-host", "https://packages.example"], "without a scheme"),
     ],
 )
 def test_bad_command_lines(cellblock, arguments, sentence):

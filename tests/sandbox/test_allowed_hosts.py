@@ -9,25 +9,25 @@ from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts, parse_target
 @pytest.mark.parametrize(
     ("entries", "asked", "allowed"),
     [
-        (["pypi.org"], "pypi.org:443", True),
-        (["pypi.org"], "pypi.org:80", True),
-        (["pypi.org"], "PyPI.org.:443", True),
-        (["PyPI.ORG."], "pypi.org:443", True),
-        (["pypi.org"], "pypi.org:22", False),
-        (["pypi.org"], "files.pypi.org:443", False),
-        (["pypi.org"], "notpypi.org:443", False),
-        (["pypi.org"], "pypi.org.evil.example:443", False),
-        (["*.pypi.org"], "files.pypi.org:443", True),
-        (["*.pypi.org"], "a.b.pypi.org:443", True),
-        (["*.pypi.org"], "pypi.org:443", False),
-        (["*.pypi.org"], "evilpypi.org:443", False),
+        (["packages.example"], "packages.example:443", True),
+        (["packages.example"], "packages.example:80", True),
+        (["packages.example"], "Packages.example.:443", True),
+        (["Packages.EXAMPLE."], "packages.example:443", True),
+        (["packages.example"], "packages.example:22", False),
+        (["packages.example"], "files.packages.example:443", False),
+        (["packages.example"], "notpackages.example:443", False),
+        (["packages.example"], "packages.example.evil.example:443", False),
+        (["*.packages.example"], "files.packages.example:443", True),
+        (["*.packages.example"], "a.b.packages.example:443", True),
+        (["*.packages.example"], "packages.example:443", False),
+        (["*.packages.example"], "evilpackages.example:443", False),
         (["localhost:8443"], "localhost:8443", True),
         (["localhost:8443"], "localhost:443", False),
         (["10.1.0.0/16"], "10.1.2.3:443", True),
         (["10.1.0.0/16"], "10.2.2.3:443", False),
         (["192.0.2.7"], "192.0.2.7:443", True),
         (["[2001:db8::1]:8443"], "[2001:db8:0::1]:8443", True),
-        ([], "pypi.org:443", False),
+        ([], "packages.example:443", False),
     ],
 )
 def test_names_are_exact_and_stars_are_suffixes(entries, asked, allowed):
@@ -65,7 +65,10 @@ def test_a_private_address_that_is_in_the_list_may_be_reached():
     assert not allowed.reaches("192.168.1.1")
 
 
-@pytest.mark.parametrize("text", ["pypi.org", "pypi.org:0", "pypi.org:70000", ":443", "a b:443", "a/b:443", "*.x:443"])
+@pytest.mark.parametrize(
+    "text",
+    ["packages.example", "packages.example:0", "packages.example:70000", ":443", "a b:443", "a/b:443", "*.x:443"],
+)
 def test_what_names_no_host_and_port_is_none(text):
     assert parse_target(text) is None
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import logging
+import re
 import socket
 import ssl
 import zipfile
@@ -222,7 +223,7 @@ async def test_pip_installs_from_allowed_hosts_into_the_workspace(make_session, 
 
 async def test_pip_without_network_fails_at_once_and_says_why(session):
     result = await session.run("%pip install cbtiny", timeout=30)
-    assert "403 Blocked by cellblock (pypi.org is not in allow_hosts)" in result.text
+    assert re.search(r"403 Blocked by cellblock \(\S+ is not in allow_hosts\)", result.text)
     assert result.text.count("Retrying (") <= 1
 
 

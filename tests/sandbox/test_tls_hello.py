@@ -17,7 +17,7 @@ def _hello(name):
 
 
 def test_the_name_is_found():
-    assert server_name(_hello("PyPI.org")) == "pypi.org"
+    assert server_name(_hello("Packages.example")) == "packages.example"
 
 
 def test_an_address_is_no_name():
@@ -25,18 +25,18 @@ def test_an_address_is_no_name():
 
 
 def test_a_part_of_the_message_is_waited_for():
-    hello = _hello("pypi.org")
+    hello = _hello("packages.example")
     assert {server_name(hello[:length]) for length in range(len(hello))} == {None}
 
 
 def test_a_message_spread_over_records_is_put_together():
-    hello = _hello("pypi.org")
+    hello = _hello("packages.example")
     body = hello[5:]
     records = b"".join(
         hello[:3] + len(part).to_bytes(2, "big") + part
         for part in (body[at : at + 50] for at in range(0, len(body), 50))
     )
-    assert server_name(records) == "pypi.org"
+    assert server_name(records) == "packages.example"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_no_first_message_is_refused(data):
 
 
 def test_no_flipped_bit_breaks_the_reading():
-    hello = bytearray(_hello("pypi.org"))
+    hello = bytearray(_hello("packages.example"))
     for at in range(len(hello)):
         hello[at] ^= 0xFF
         try:

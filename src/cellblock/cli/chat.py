@@ -37,7 +37,9 @@ def chat(
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A host the code may connect to, such as pypi.org; may be given again."),
+        typer.Option(
+            metavar="NAME", help="A host the code may connect to, such as packages.example.org; may be given again."
+        ),
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask before each block: run, edit, skip or stop.")] = False,
     images: Annotated[bool, typer.Option("--images", help="Show the model the images its code makes.")] = False,

@@ -58,7 +58,7 @@ class AllowedHosts:
     """A list of hosts.
 
     Args:
-        entries: Names ("pypi.org"), all names below one ("*.pythonhosted.org"), each perhaps with a port ("localhost:8443",
+        entries: Names ("packages.example"), all names below one ("*.example.net"), each perhaps with a port ("localhost:8443",
             without one 443 and 80), addresses, and networks ("10.0.0.0/8"). Names may stand for a private address only if
             that address is allowed too.
 
@@ -106,7 +106,7 @@ class AllowedHosts:
         address = _address(_unbracketed(host))
         if not found or not (_NAME.fullmatch(host) or address):
             raise ConfigError(
-                f'allow_hosts takes names such as "pypi.org", "*.pythonhosted.org" or "localhost:8443", without a scheme, '
+                f'allow_hosts takes names such as "packages.example", "*.example.net" or "localhost:8443", without a scheme, '
                 f"and networks; it has {entry!r}."
             )
         port = int(found["port"]) if found["port"] else None
@@ -120,7 +120,7 @@ def parse_target(text: str) -> Target | None:
     """A host and port as ``CONNECT`` gives them; None if it is none.
 
     Args:
-        text: Such as "pypi.org:443" or "[::1]:443".
+        text: Such as "packages.example:443" or "[::1]:443".
     """
     found = _ENTRY.fullmatch(text.lower())
     if not found or found["star"] or not found["port"] or not 0 < int(found["port"]) < 65536:

@@ -58,7 +58,7 @@ class Sandbox:
         workspace: A directory that the code may read and write; by default one that is made for the session and removed
             with it. When this process is root, the directory and what is in it is given to a user of its own.
         read_only: Further files and directories the code may read, at their own paths.
-        allow_hosts: Hosts it may connect to by https and http: names such as "pypi.org", "*.pythonhosted.org" and
+        allow_hosts: Hosts it may connect to by https and http: names such as "packages.example", "*.example.net" and
             "localhost:8443", and networks such as "10.0.0.0/8", without which a name for a private address is refused.
         memory: Bytes or a size such as "2G", of all its processes together.
         cpus: How many processors' worth of time it gets; None for all.
