@@ -19,7 +19,7 @@ class FaultProxy:
     With ``idle_limit`` it cuts connections on which nothing has come from one side for so many seconds.
 
     ``connected`` is set by each connection that is made, ``passed`` by whatever comes from the server, also if it is
-    swallowed; clear and wait.
+    swallowed; clear and wait. ``sent`` has what the clients sent.
     """
 
     def __init__(self, target: JupyterConnectionInfo, *, idle_limit: float | None = None) -> None:
@@ -33,6 +33,7 @@ class FaultProxy:
         self._swallows = False
         self.connected = asyncio.Event()
         self.passed = asyncio.Event()
+        self.sent = bytearray()
         self.port = 0
 
     @property
@@ -114,7 +115,9 @@ class FaultProxy:
                     continue
                 writer.write(data)
                 await writer.drain()
-                if from_server and self._must_cut(len(data)):
+                if not from_server:
+                    self.sent += data
+                elif self._must_cut(len(data)):
                     return
 
     def _must_cut(self, size: int) -> bool:
