@@ -24,7 +24,7 @@ LAYERS = (
     },  # a loop, a clock and files, for all above
     {"transports"},
     {"kernels", "servers"},
-    {"session", "connection", "running_cell", "stream", "verdict"},  # decides
+    {"session", "connection", "ladder", "running_cell", "stream", "verdict"},  # decides
     {"blocking"},
     {"coding"},
     {"agentchat"},

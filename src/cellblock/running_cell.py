@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from cellblock._core.execution import Execution
 from cellblock._core.last_words import read_last_words
-from cellblock._core.outputs import ErrorOutput, Limits, Output, OutputLog, StreamOutput
+from cellblock._core.output_log import OutputLog
+from cellblock._core.outputs import ErrorOutput, Limits, Output, StreamOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 How a cell ends, whatever it does:
 
 * by itself: its reply and its idle have come;
-* at its deadline, by ``interrupt()``, or because the caller was cancelled: the ladder (see ``_stop_cell``);
+* at its deadline, by ``interrupt()``, or because the caller was cancelled: the ladder (see ``Ladder``);
 * with its kernel: the process or the server says so, and what was on its way is read first.
 
 The call returns once one of these has happened, and says which.
@@ -12,17 +12,18 @@ The call returns once one of these has happened, and says which.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
 from cellblock._core.messages import Message, Requests
-from cellblock._core.outputs import Limits, Output, OutputLog
+from cellblock._core.output_log import OutputLog
+from cellblock._core.outputs import Limits, Output
 from cellblock.connection import Connection
 from cellblock.deadline import Deadline, checked_timeout
 from cellblock.errors import ConfigError, KernelStartError, SessionClosed, TransportError
+from cellblock.ladder import Ladder
 from cellblock.running_cell import RunningCell, Stop
 from cellblock.spool import FileSpool
 from cellblock.verdict import not_begun, verdict
@@ -41,12 +42,6 @@ Status = Literal["starting", "idle", "busy", "dead", "closed"]
 InputHandler = Callable[[str, bool], str | Awaitable[str]]
 """Answers ``input()``: gets the prompt and whether the answer is a secret, gives the answer (or an awaitable of it)."""
 
-_FIRST_GRACE = 0.25  # seconds for a cell to end after the first interrupt
-_SECOND_GRACE = 1.0  # after the second, which comes with a request that wakes a kernel out of `await`
-_READING_GRACE = 1.0  # for a cell that has ended, and said more before than has been read yet
-_LAST_OUTPUT_GRACE = 0.5  # for what a dead kernel sent to be read
-_LOST_GRACE = 1.0  # for missing messages, once the kernel has been asked
-_UNHEARD = "The kernel answers, but what it shows does not arrive any more, so it was killed."
 _LATE_LIMITS = Limits(memory=1024 * 1024, spool=0)
 
 
@@ -107,6 +102,7 @@ class AsyncSession:
         self._owner = os.getpid()
         self._closed = False
         self._connection = Connection(kernel, on_message=self._take, on_end=self._on_kernel_end)
+        self._ladder = Ladder(self._connection, self._requests)
         self._cell: RunningCell | None = None
         self._late = OutputLog(_LATE_LIMITS)
 
@@ -335,10 +331,10 @@ class AsyncSession:
                 if deadline.passed:
                     cell.stop = Stop.DEADLINE
                 else:
-                    await self._until_over(cell)
+                    await self._ladder.until_over(cell)
             if cell.stop is not None:
-                await self._stop_cell(cell)
-            await self._settle(cell)
+                await self._ladder.stop(cell)
+            await self._ladder.settle(cell)
             result = await self._conclude(cell)
         finally:
             self._cell = None
@@ -354,59 +350,6 @@ class AsyncSession:
             cell.spool.discard()
             raise cell.failure
         return result
-
-    async def _until_over(self, cell: RunningCell) -> None:
-        """Waits for the end or the deadline; when only one of reply and idle has come, not for ever."""
-        await cell.changed(min(cell.deadline.at, cell.ask_at))
-        if cell.stop is None and cell.must_ask():
-            if cell.unheard:
-                cell.die(_UNHEARD)
-            else:
-                await self._fence(cell)
-
-    async def _stop_cell(self, cell: RunningCell) -> None:
-        """The ladder: interrupt, interrupt again and wake the kernel, kill. Each step is checked and has its grace.
-
-        One SIGINT does not end all cells: ``await asyncio.sleep`` notices it only when the kernel's loop next wakes, which
-        any request on the shell channel makes it do; a loop may swallow KeyboardInterrupt; C code may not look. A cell whose
-        reply has come has ended, however much of its output is still on the way.
-        """
-        await self._interrupt_kernel()
-        if await cell.finished_within(_FIRST_GRACE):
-            return
-        await self._interrupt_kernel()
-        await self._fence(cell)
-        if await cell.finished_within(_SECOND_GRACE):
-            return
-        if cell.execution.half_over:
-            if not await cell.finished_within(_READING_GRACE):
-                if cell.unheard:
-                    cell.die(_UNHEARD)
-                else:
-                    cell.execution.fence()
-            return
-        cell.die("It did not stop when interrupted, so its kernel was killed.")
-
-    async def _interrupt_kernel(self) -> None:
-        with contextlib.suppress(TransportError, TimeoutError):  # a kernel that cannot be interrupted is killed
-            async with asyncio.timeout(_FIRST_GRACE):
-                await self.kernel.interrupt()
-
-    async def _fence(self, cell: RunningCell) -> None:
-        """Asks the kernel for anything: when it has answered, whatever of the cell has not come never will."""
-        request = self._requests.make("kernel_info_request", {})
-        cell.fences[request.msg_id] = set()
-        with contextlib.suppress(TransportError):
-            await self._connection.send(request)
-
-    async def _settle(self, cell: RunningCell) -> None:
-        """Gives messages that are counted but have not come a last chance: they may be on their way on another channel."""
-        if cell.death is not None or not cell.execution.missing:
-            return
-        await self._fence(cell)
-        until = asyncio.get_running_loop().time() + _LOST_GRACE
-        while cell.fences and cell.execution.missing and asyncio.get_running_loop().time() < until:
-            await cell.changed(until)
 
     async def _conclude(self, cell: RunningCell) -> CellResult:
         generation = self.generation

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from cellblock._core.execution import Execution, Phase
 from cellblock._core.messages import Message, Requests
+from cellblock._core.output_log import OutputLog
 from cellblock._core.outputs import (
     DisplayOutput,
     ErrorOutput,
     Output,
-    OutputLog,
     ResultOutput,
     StreamOutput,
 )

@@ -89,11 +89,11 @@ async def test_messages_of_any_size_arrive(jupyter_server):
 async def test_small_frames_are_acknowledged_at_once(kernel_gateway):
     """By a heartbeat for each, so that neither we nor a proxy on the way delays the acknowledgement."""
     heartbeat = b"\x8a\x80"  # an empty pong of a client, before its mask
-    async with FaultProxy(kernel_gateway.info) as proxy, kernel_on(kernel_gateway.info) as kernel_id:
-        async with connected(proxy.info, kernel_id) as transport:
-            for number in range(1, 6):
-                await run(transport, "1")
-                assert proxy.sent.count(heartbeat) >= number
+    info = kernel_gateway.info
+    async with FaultProxy(info) as proxy, kernel_on(info) as kernel_id, connected(proxy.info, kernel_id) as transport:
+        for number in range(1, 6):
+            await run(transport, "1")
+            assert proxy.sent.count(heartbeat) >= number
 
 
 async def test_a_dropped_connection_is_made_again_and_nothing_that_was_kept_is_lost(jupyter_server):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cellblock._core.output_log import OutputLog
 from cellblock._core.outputs import (
     ClearOutput,
     DisplayOutput,
@@ -14,7 +15,6 @@ from cellblock._core.outputs import (
     Limits,
     OmittedOutput,
     Output,
-    OutputLog,
     ResultOutput,
     StreamOutput,
 )

@@ -1,0 +1,88 @@
+"""The ladder: how a running cell is brought to its end, and how what it said and did not arrive is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from cellblock.errors import TransportError
+
+if TYPE_CHECKING:
+    from cellblock._core.messages import Requests
+    from cellblock.connection import Connection
+    from cellblock.running_cell import RunningCell
+
+__all__ = ["Ladder"]
+
+_FIRST_GRACE = 0.25  # seconds for a cell to end after the first interrupt
+_SECOND_GRACE = 1.0  # after the second, which comes with a request that wakes a kernel out of `await`
+_READING_GRACE = 1.0  # for a cell that has ended, and said more before than has been read yet
+_LOST_GRACE = 1.0  # for missing messages, once the kernel has been asked
+_UNHEARD = "The kernel answers, but what it shows does not arrive any more, so it was killed."
+
+
+class Ladder:
+    """Brings the cells of one session to their end.
+
+    Args:
+        connection: The session's way to its kernel.
+        requests: Makes the session's messages.
+    """
+
+    def __init__(self, connection: Connection, requests: Requests) -> None:
+        self._connection = connection
+        self._requests = requests
+
+    async def until_over(self, cell: RunningCell) -> None:
+        """Waits for the end or the deadline; when only one of reply and idle has come, not for ever."""
+        await cell.changed(min(cell.deadline.at, cell.ask_at))
+        if cell.stop is None and cell.must_ask():
+            if cell.unheard:
+                cell.die(_UNHEARD)
+            else:
+                await self._fence(cell)
+
+    async def stop(self, cell: RunningCell) -> None:
+        """Interrupts, interrupts again and wakes the kernel, kills. Each step is checked and has its grace.
+
+        One SIGINT does not end all cells: ``await asyncio.sleep`` notices it only when the kernel's loop next wakes, which
+        any request on the shell channel makes it do; a loop may swallow KeyboardInterrupt; C code may not look. A cell whose
+        reply has come has ended, however much of its output is still on the way.
+        """
+        await self._interrupt_kernel()
+        if await cell.finished_within(_FIRST_GRACE):
+            return
+        await self._interrupt_kernel()
+        await self._fence(cell)
+        if await cell.finished_within(_SECOND_GRACE):
+            return
+        if cell.execution.half_over:
+            if not await cell.finished_within(_READING_GRACE):
+                if cell.unheard:
+                    cell.die(_UNHEARD)
+                else:
+                    cell.execution.fence()
+            return
+        cell.die("It did not stop when interrupted, so its kernel was killed.")
+
+    async def settle(self, cell: RunningCell) -> None:
+        """Gives messages that are counted but have not come a last chance: they may be on their way on another channel."""
+        if cell.death is not None or not cell.execution.missing:
+            return
+        await self._fence(cell)
+        until = asyncio.get_running_loop().time() + _LOST_GRACE
+        while cell.fences and cell.execution.missing and asyncio.get_running_loop().time() < until:
+            await cell.changed(until)
+
+    async def _interrupt_kernel(self) -> None:
+        with contextlib.suppress(TransportError, TimeoutError):  # a kernel that cannot be interrupted is killed
+            async with asyncio.timeout(_FIRST_GRACE):
+                await self._connection.kernel.interrupt()
+
+    async def _fence(self, cell: RunningCell) -> None:
+        """Asks the kernel for anything: when it has answered, whatever of the cell has not come never will."""
+        request = self._requests.make("kernel_info_request", {})
+        cell.fences[request.msg_id] = set()
+        with contextlib.suppress(TransportError):
+            await self._connection.send(request)
