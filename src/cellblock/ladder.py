@@ -62,7 +62,7 @@ class Ladder:
                 if cell.unheard:
                     cell.die(_UNHEARD)
                 else:
-                    cell.execution.fence()
+                    cell.execution.fence(heard=False)
             return
         cell.die("It did not stop when interrupted, so its kernel was killed.")
 

@@ -222,5 +222,5 @@ class RunningCell:
         if seen == {"idle", "reply"}:
             del self.fences[message.parent_id]
             if not self.execution.over:
-                self.execution.fence()
+                self.execution.fence(heard=True)
             self.wake()

@@ -8,6 +8,7 @@ from cellblock._core.results import CellResult, CellStatus
 from cellblock.running_cell import Stop
 
 if TYPE_CHECKING:
+    from cellblock._core.execution import Execution
     from cellblock._core.outputs import Output
     from cellblock.deadline import Deadline
     from cellblock.running_cell import RunningCell
@@ -84,7 +85,7 @@ def _stop_sentence(cell: RunningCell) -> str:
 def _incomplete_sentence(cell: RunningCell) -> str:
     execution = cell.execution
     parts = []
-    missing = f"{execution.missing} messages of the kernel did not arrive" if execution.missing else ""
+    missing = _missing_words(execution) if execution.missing else ""
     if execution.server_dropped:
         limit = "the Jupyter server limits the rate of output and dropped some"
         parts.append(f"The output is incomplete: {limit}{missing and f'; {missing}'}.")
@@ -97,6 +98,11 @@ def _incomplete_sentence(cell: RunningCell) -> str:
     if cell.spool.failure:
         parts.append(cell.spool.failure)
     return " ".join(parts)
+
+
+def _missing_words(execution: Execution) -> str:
+    number = f"{execution.missing} message{'' if execution.missing == 1 else 's'} of the kernel did not arrive"
+    return number if execution.counted else f"at least {number}"
 
 
 def _seconds(deadline: Deadline) -> str:

@@ -138,8 +138,16 @@ async def test_3_a_lost_idle_is_found_out_by_asking(script, kernel, session):
     ran = await session.run("lossy")
     assert time.monotonic() - began < 3
     assert (ran.status, ran.missing) == (CellStatus.OK, 1)
-    assert ran.incomplete == "The output is incomplete: 1 messages of the kernel did not arrive."
+    assert ran.incomplete == "The output is incomplete: 1 message of the kernel did not arrive."
     assert kernel.received[-1].msg_type == "kernel_info_request"
+
+
+async def test_3_what_is_lost_together_with_the_idle_is_counted(script, session):
+    """By the numbers of the answer that took the idle's place."""
+    script.on("lossy", busy(), stream("a"), *[lost(stream("b"))] * 1000, reply(), lost(idle()))
+    ran = await session.run("lossy")
+    assert (ran.status, ran.missing) == (CellStatus.OK, 1001)
+    assert ran.incomplete == "The output is incomplete: 1001 messages of the kernel did not arrive."
 
 
 async def test_3_a_kernel_that_answers_and_is_not_heard_is_replaced(script, kernel, session):

@@ -253,22 +253,29 @@ def test_a_lost_error_is_known_from_the_reply():
 def test_a_fence_ends_a_cell_whose_idle_was_lost():
     execution, _ = fed(STREAMS, without(STREAMS, idle_of(STREAMS)))
     assert (execution.phase, execution.half_over) == (Phase.REPLIED, True)
-    execution.fence()
+    execution.fence(heard=True)
     assert (execution.over, execution.status, execution.missing) == (True, CellStatus.OK, 1)
 
 
 def test_a_fence_ends_a_cell_whose_reply_was_lost():
     execution, _ = fed(STREAMS, without(STREAMS, reply_of(STREAMS)))
     assert (execution.phase, execution.half_over) == (Phase.IDLED, True)
-    execution.fence()
+    execution.fence(heard=True)
     assert (execution.over, execution.missing) == (True, 1)
+
+
+def test_what_is_missing_is_only_exact_once_the_end_is_known():
+    execution, _ = fed(STREAMS, without(STREAMS, idle_of(STREAMS)))
+    execution.fence(heard=False)
+    assert (execution.over, execution.missing, execution.counted) == (True, 1, False)
+    assert fed(STREAMS, STREAMS.messages)[0].counted
 
 
 @given(st.integers(0, len(STREAMS.messages)))
 def test_a_fence_ends_a_cell_wherever_it_is(count):
     execution, _ = fed(STREAMS, STREAMS.messages[:count])
     was_over = execution.over
-    execution.fence()
+    execution.fence(heard=True)
     assert execution.over
     assert (execution.missing > 0) is (not was_over)
 

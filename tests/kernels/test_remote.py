@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from cellblock._core.kernel_ids import kernel_owner
+from cellblock._core.outputs import DisplayOutput
 from cellblock._core.results import CellStatus
 from cellblock.errors import AuthError, ConnectError, KernelSpecNotFound, KernelStartError, RemoteProtocolError
 from cellblock.kernels.remote import RemoteKernel
@@ -188,6 +189,29 @@ async def test_a_cut_connection_loses_nothing_silently(jupyter_server):
             assert result.text == "".join(f"{i:04}" * 250 + "\n" for i in range(40))
         assert result.duration < 15
         assert (await session.run("print(x)")).text == "1\n"
+
+
+async def test_what_is_lost_while_a_server_stalls_is_counted(any_server, tmp_path):
+    """A stock kernel drops what its server does not take, and the server what goes beyond its rate."""
+    finished = tmp_path / "finished"
+    stalls = []
+
+    def stall(_):
+        if not stalls:
+            stalls.append(True)
+            any_server.process.send_signal(signal.SIGSTOP)
+
+    async with AsyncSession(RemoteKernel(any_server.info)) as session:
+        code = f"display(0)\nfor i in range(1, 20_000): display(i)\nopen({str(finished)!r}, 'w').close()"
+        running = asyncio.create_task(session.run(code, on_output=stall))
+        while not finished.exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
+        any_server.process.send_signal(signal.SIGCONT)
+        result = await running
+    assert result.missing > 0
+    shown = [output for output in result.outputs if isinstance(output, DisplayOutput)]
+    assert len(shown) + result.missing in {20_000, 20_001}  # its idle may be among the lost
+    assert f"{result.missing} messages of the kernel did not arrive" in result.incomplete
 
 
 async def test_an_idle_session_outlives_a_cut(any_server):

@@ -97,9 +97,14 @@ class Execution:
 
     @property
     def missing(self) -> int:
-        """Messages the kernel sent between this cell's busy and idle that have not come; 0 while unknown."""
-        # A reply that did not come is one of those counted, where counting is possible.
+        """Messages the kernel sent between this cell's busy and idle that have not come, as far as they are counted."""
+        # A reply or an idle that did not come is one of those counted, where counting is possible.
         return self._count.missing or self._lost_idle + self._lost_reply
+
+    @property
+    def counted(self) -> bool:
+        """Whether ``missing`` is exact: the kernel numbers its messages, and the first and the last numbers are known."""
+        return self._count.closed
 
     @property
     def asks_exit(self) -> bool:
@@ -136,8 +141,15 @@ class Execution:
             self.server_dropped = True
         return output
 
-    def fence(self) -> None:
-        """The kernel has answered a request sent after this cell: what is missing now will not come."""
+    def fence(self, *, heard: bool) -> None:
+        """What is missing now will not come.
+
+        Args:
+            heard: Whether the kernel has answered a request sent after this cell and all that it published for it has come,
+                so that the numbers up to there tell how much of this cell has not.
+        """
+        if heard:
+            self._count.close()
         self._lost_idle = self.phase in (Phase.SENT, Phase.RUNNING, Phase.REPLIED)
         self._lost_reply = self.phase in (Phase.SENT, Phase.RUNNING, Phase.IDLED)
         self._move(_Event.FENCE)
@@ -201,6 +213,15 @@ class _Count:
         if self._last is None:
             self._last = MessageNumber.of(idle.msg_id)
 
+    def close(self) -> None:
+        """The cell's own idle will not come; what iopub brought last came after it."""
+        if self._last is None and self._first is not None:
+            self._last = MessageNumber(self._first.sender, self._latest)
+
+    @property
+    def closed(self) -> bool:
+        return self._first is not None and self._last is not None and self._first.sender == self._last.sender
+
     def see(self, message: Message, *, mine: bool) -> None:
         number = MessageNumber.of(message.msg_id)
         if number is None:
@@ -226,7 +247,7 @@ class _Count:
 
     @property
     def missing(self) -> int:
-        if self._first is None or self._last is None or self._first.sender != self._last.sender:
+        if self._first is None or self._last is None or not self.closed:
             return 0
         first, last = self._first.value, self._last.value
         twice = sum(first < value < last and not any(value in gap for gap in self._gaps) for value in self._elsewhere)
