@@ -18,7 +18,7 @@ import pytest
 from cellblock._core.outputs import ResultOutput
 from cellblock._core.results import CellStatus
 from cellblock.blocking import Session
-from cellblock.errors import SessionClosed
+from cellblock.errors import ConfigError, SessionClosed
 
 PID = "import os; os.getpid()"
 
@@ -142,6 +142,31 @@ def test_it_works_inside_a_notebook():
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == ["inner", "42", "streamed", "error", "kept-here"]
+
+
+# Handlers that raise what ends a program
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_is_raised_to_the_caller_and_the_loop_lives(kind):
+    def end(*_):
+        raise kind("enough")
+
+    with Session(timeout=30, input_handler=end) as session:
+        with pytest.raises(kind, match="enough"):
+            session.run("input()")
+        with pytest.raises(kind, match="enough"):
+            session.run("print(1)", on_output=end)
+        assert session.run("print('still here')").text == "still here\n"
+
+
+def test_an_input_handler_that_gives_no_text():
+    with Session(timeout=30, input_handler=lambda *_: 3) as session:
+        with pytest.raises(
+            ConfigError, match=r"^The input handler must give text, or an awaitable of it; it gave 3\.$"
+        ):
+            session.run("input()")
+        assert session.run("print('still here')").text == "still here\n"
 
 
 # Ctrl-C

@@ -122,9 +122,11 @@ class _Call(Future[T]):
         super().__init__()
         self.ended = threading.Event()
         self._task: asyncio.Task[T] | None = None
+        self._coroutine: Coroutine[Any, Any, T] | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._task = loop.create_task(coroutine)
+        self._coroutine = coroutine
+        self._task = loop.create_task(_contained(coroutine))
         self._task.add_done_callback(self._finish)
 
     def cancel_task(self) -> None:
@@ -132,13 +134,30 @@ class _Call(Future[T]):
             self._task.cancel()
 
     def _finish(self, task: asyncio.Task[T]) -> None:
+        if self._coroutine is not None:
+            self._coroutine.close()  # a task that was cancelled at once has not begun it
         if task.cancelled():
             self.cancel()
         elif (error := task.exception()) is not None:
-            self.set_exception(error)
+            self.set_exception(error.error if isinstance(error, _ContainedError) else error)
         else:
             self.set_result(task.result())
         self.ended.set()
+
+
+class _ContainedError(Exception):
+    """Carries an exception that would end an event loop to whoever called."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+async def _contained(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await coroutine
+    except (KeyboardInterrupt, SystemExit) as error:  # a handler of the caller's has raised it
+        raise _ContainedError(error) from None
 
 
 _LOOPS: dict[int, BackgroundLoop] = {}  # by process id

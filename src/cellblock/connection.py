@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from cellblock.errors import Disconnected, ProtocolError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cellblock.transports import Transport
 
 __all__ = ["Connection"]
+
+_log = logging.getLogger(__name__)
 
 _END_GRACE = 0.5  # seconds between the end of a kernel's process and the end of its connection, either way round
 
@@ -124,9 +127,7 @@ class Connection:
         try:
             await asyncio.wait((reading, died), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((reading, died), timeout=_END_GRACE)
-            if reading.done() and not isinstance(reading.exception(), Disconnected):
-                await reading  # a fault of ours must not pass for the kernel's
-            self._ended = died.result() if died.done() else str(reading.exception())
+            self._ended = died.result() if died.done() else _why_it_ended(reading)
             self._on_end(self._ended)
         finally:
             reading.cancel()
@@ -136,3 +137,14 @@ class Connection:
             # A message that is none is dropped: a kernel must not be able to stop us from hearing it.
             with contextlib.suppress(ProtocolError):
                 self._on_message(await transport.receive())
+
+
+def _why_it_ended(reading: asyncio.Task[None]) -> str:
+    error = reading.exception()
+    if isinstance(error, Disconnected):
+        return str(error)
+    # A fault of ours, which must neither pass for the kernel's nor leave a session that hears nothing any more.
+    _log.error("What a kernel sent could not be taken.", exc_info=error)
+    return (
+        f"cellblock could not read what the kernel sent ({type(error).__name__}: {error}), so the kernel was given up."
+    )

@@ -123,7 +123,7 @@ class RunningCell:
             return
         try:
             self._on_output(output)
-        except Exception as error:  # the caller's own function: it ends the cell and is raised to the caller
+        except BaseException as error:  # the caller's own function: it ends the cell and is raised to the caller
             self._on_output = None
             self.fail(error)
 

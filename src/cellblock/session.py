@@ -306,10 +306,14 @@ class AsyncSession:
         try:
             prompt, secret = str(question.content.get("prompt", "")), bool(question.content.get("password"))
             answer = await asyncio.to_thread(self._input_handler, prompt, secret)
-            if not isinstance(answer, str):
+            if isinstance(answer, Awaitable):
                 answer = await answer
+            if not isinstance(answer, str):
+                raise ConfigError(f"The input handler must give text, or an awaitable of it; it gave {answer!r}.")
             await self._connection.send(self._requests.reply_to(question, "input_reply", {"value": answer}))
-        except Exception as error:  # the caller's handler: it ends the cell and is raised to the caller
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the caller's handler: it ends the cell and is raised to the caller
             cell.fail(error)
         finally:
             cell.deadline.at = deadline + (time.monotonic() - began)

@@ -33,6 +33,8 @@ def verdict(cell: RunningCell, *, generation: int, lost: str | None, late: tuple
         causes.append(_stop_sentence(cell))
     elif status is CellStatus.DIED:
         causes.append(cell.death or "")
+    elif execution.unanswered:
+        causes.append("The kernel gave no answer to this cell, so whether its code succeeded is not known.")
     elif execution.asks_exit:
         causes.append("The code ended its kernel by calling exit().")
     return CellResult(

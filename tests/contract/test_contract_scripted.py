@@ -200,7 +200,8 @@ async def test_3_a_kernel_that_still_has_much_to_say_is_listened_to(script, kern
 async def test_3_a_lost_reply_is_found_out_by_asking(script, session):
     script.on("lossy", busy(), stream("a"), lost(reply()), idle())
     ran = await session.run("lossy")
-    assert (ran.status, ran.missing) == (CellStatus.OK, 1)
+    assert (ran.status, ran.exit_code, ran.missing) == (CellStatus.ERROR, 1, 1)  # nobody knows of any success
+    assert ran.cause == "The kernel gave no answer to this cell, so whether its code succeeded is not known."
 
 
 async def test_3_lost_outputs_are_counted(script, session):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellblock._core.execution import Execution, Phase
@@ -16,7 +16,8 @@ from cellblock._core.outputs import (
     ResultOutput,
     StreamOutput,
 )
-from cellblock._core.results import CellStatus
+from cellblock._core.render import render_cell
+from cellblock._core.results import CellResult, CellStatus
 from recordings.conversations import KERNELS, Conversation, conversations
 
 ALL = [conversation for kernel in KERNELS for conversation in conversations(kernel)]
@@ -370,3 +371,46 @@ def test_the_same_words_from_the_kernel_are_only_words():
 def test_content_that_lacks_what_it_should_have_is_taken_as_far_as_it_goes(msg_type, content, expected):
     asked = request()
     assert Execution(asked).receive(answer(asked, msg_type, content)) == expected
+
+
+# Kernels that send anything at all
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+TYPES = ("stream", "display_data", "update_display_data", "execute_result", "error", "clear_output", "status")
+KEYS = (
+    "name",
+    "text",
+    "data",
+    "metadata",
+    "transient",
+    "execution_count",
+    "ename",
+    "evalue",
+    "traceback",
+    "wait",
+    "status",
+)
+KEYS = (*KEYS, "payload", "user_expressions", "execution_state")
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from([*TYPES, "execute_reply", "execute_input"]),
+    st.dictionaries(st.sampled_from(KEYS), json_values),
+    st.sampled_from(["shell", "iopub"]),
+    st.text(max_size=5) | st.integers(),
+)
+def test_contents_of_any_shape_are_taken(kind, content, channel, msg_id):
+    request = Requests().execute("1")
+    execution, log = Execution(request), OutputLog()
+    header = {"msg_id": msg_id, "msg_type": kind}
+    output = execution.receive(Message(channel, header, dict(request.header), content))
+    if output is not None:
+        log.add(output)
+    assert execution.status in CellStatus
+    assert execution.asks_exit in {True, False}
+    assert isinstance(render_cell(CellResult(execution.status, log.outputs())).text, str)

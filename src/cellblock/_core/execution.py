@@ -86,9 +86,11 @@ class Execution:
     @property
     def status(self) -> CellStatus:
         """How the cell ended by itself; meaningful once it is over."""
-        # An error may also be shown by a cell that goes on; only where the reply was lost is it all there is.
-        said = self.reply.get("status", "error" if self._shown_error else "ok")
-        return {"aborted": CellStatus.NOT_RUN, "error": CellStatus.ERROR}.get(said, CellStatus.OK)
+        # Where the reply was lost the cell may have failed, or not even begun: that is no success.
+        said = self.reply.get("status", "error")
+        if said == "aborted":
+            return CellStatus.NOT_RUN
+        return CellStatus.ERROR if said == "error" else CellStatus.OK
 
     @property
     def error(self) -> ErrorOutput | None:
@@ -107,10 +109,17 @@ class Execution:
         return self._count.closed
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the cell is over without the kernel's word on how it ended."""
+        return self._lost_reply
+
+    @property
     def asks_exit(self) -> bool:
         """Whether the code called ``exit()`` or ``quit()``: the kernel ends itself shortly after the reply."""
-        payloads = self.reply.get("payload") or ()
-        return any(p.get("source") == "ask_exit" and not p.get("keepkernel") for p in payloads if isinstance(p, dict))
+        payloads = self.reply.get("payload")
+        return isinstance(payloads, list) and any(
+            p.get("source") == "ask_exit" and not p.get("keepkernel") for p in payloads if isinstance(p, dict)
+        )
 
     def receive(self, message: Message) -> Output | None:
         """Takes any message of the kernel's connection.
@@ -280,7 +289,7 @@ def output_of(message: Message) -> Output | None:
         case "stream":
             return StreamOutput("stderr" if content.get("name") == "stderr" else "stdout", str(content.get("text", "")))
         case "display_data" | "update_display_data":
-            display_id = (content.get("transient") or {}).get("display_id")
+            display_id = _mapping(content, "transient").get("display_id")
             return DisplayOutput(
                 _mapping(content, "data"),
                 _mapping(content, "metadata"),

@@ -38,6 +38,7 @@ HANGING = {
     "blocking_under_gather": (
         "import asyncio, time\nasync def block(): time.sleep(1000)\nawait asyncio.gather(block(), block(), block(), block())"
     ),
+    "loop_after_await": "import asyncio; await asyncio.sleep(0)\nwhile True: pass",
     "swallows_interrupts": (
         "import time\nwhile True:\n    try:\n        time.sleep(1000)\n    except KeyboardInterrupt:\n        pass"
     ),
@@ -207,6 +208,8 @@ class SessionContract:
         after = session.run("'kept' in globals()")
         assert after.ok
         assert value(after) == str(result.state_kept)
+        if self.own_kernel:  # only what will not be interrupted costs it
+            assert result.state_kept is (name != "swallows_interrupts")
         assert (session.generation == before) is result.state_kept
         assert ("all variables and imports were lost" in " ".join(result.notes)) is not result.state_kept
 

@@ -7,11 +7,13 @@ imported, and let in by the first request of the debugger protocol; code in a ce
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
+import signal
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]
 from ipykernel import debugger
@@ -19,6 +21,12 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Type
 
 del sys.modules["debugpy"]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from cellblock_streams import Stream
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -78,6 +86,16 @@ class DirectKernel(Kernel):
     """
 
     _supports_kernel_subshells = False
+    streams: tuple[Stream, ...] = ()  # stdout and stderr, once there are
+
+    def set_parent(self, ident: Any, parent: dict[str, Any], channel: str = "shell") -> None:
+        """Begins a request; what is written from now on belongs to it."""
+        super().set_parent(ident, parent, channel)
+        for stream in self.streams:
+            if channel == "shell" and stream is not sys.stdout and stream is not sys.stderr:
+                stream.set_parent(
+                    parent
+                )  # code has put something of its own in its place, which ipykernel asks instead
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Runs a cell and answers."""
@@ -96,6 +114,7 @@ class DirectKernel(Kernel):
         cell_id: str | None = None,
     ) -> dict[str, Any]:
         """Runs the code of a cell, which SIGINT interrupts."""
+        self._keep_streams()
         self.pre_handler_hook()
         try:
             reply: dict[str, Any] = await super().do_execute(
@@ -103,4 +122,59 @@ class DirectKernel(Kernel):
             )
         finally:
             self.post_handler_hook()
+            self._keep_streams()
+            for file in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+                if file is not None and file not in self.streams:
+                    file.flush()  # into the descriptor's pipe
+            for stream in self.streams:
+                stream.end_cell()
         return reply
+
+    def _keep_streams(self) -> None:
+        """Puts the streams back that a cell has replaced by what is none, without which no later cell would be answered."""
+        for name, stream in zip(("stdout", "stderr"), self.streams, strict=True):
+            file = getattr(sys, name, None)
+            if not (hasattr(file, "write") and hasattr(file, "flush")):
+                setattr(sys, name, stream)
+
+    @contextlib.contextmanager
+    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        """Lets SIGINT end a cell with a top-level ``await``, also while its code, or that of its tasks, runs.
+
+        ipykernel asks the event loop to cancel the cell, which a loop that is busy with the cell's code does not hear.
+        """
+
+        def interrupt(*_: object) -> None:
+            running = asyncio.current_task()
+            if running is not future:
+                future.cancel()  # now: the next of the cell's tasks may be about to block the loop
+                future.get_loop().call_soon_threadsafe(_nothing)  # wakes a loop that waits
+            if running is not None:
+                raise asyncio.CancelledError
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _nothing() -> None:
+    """Does it."""
+
+
+def hide_interrupt(traceback: TracebackType | None) -> None:
+    """Takes the signal handler's frame out of a traceback, which then ends in the code that was interrupted.
+
+    Args:
+        traceback: Of any exception.
+    """
+    while traceback is not None and traceback.tb_next is not None:
+        code = traceback.tb_next.tb_frame.f_code
+        if (code.co_filename, code.co_name) == (__file__, "interrupt"):
+            traceback.tb_next = None
+        traceback = traceback.tb_next
+
+
+def _nothing() -> None:
+    """What is called where only being called matters."""

@@ -15,16 +15,19 @@ What is tuned, and why it is safe:
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import json
 import logging
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import zmq
 from cellblock_kernel import (
     DirectKernel,
     Kernel,
     NoShellThread,
+    hide_interrupt,
 )  # first: it keeps debugpy out of what the others import
 from cellblock_publisher import Publisher
 from cellblock_shell_stream import ShellStream
@@ -34,6 +37,9 @@ from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import json_packer
 from traitlets.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _DEBUGGERS_SHELL = "inproc://shell"
 
@@ -108,10 +114,23 @@ def pack(part: dict[str, Any]) -> bytes:
         part: What holds more than JSON can is cleaned by jupyter_client's own packer, with its warning.
     """
     try:
-        return _encode(part).encode("utf-8", "surrogateescape")
+        encoded = _encode(part)
     except (TypeError, ValueError):
         packed: bytes = json_packer(part)
         return packed
+    try:
+        return encoded.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a surrogate pair, which must not take the text around it along
+        return encoded.encode("utf-8", "cellblock-escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Writes in JSON what Python's literals have for characters that UTF-8 has no form for."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(f"\\\\u{ord(character):04x}" for character in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("cellblock-escape", _escape)
 
 
 def new_app(config: dict[str, Any]) -> App:
@@ -147,12 +166,20 @@ def make_app(config: dict[str, Any], app: App | None = None) -> App:
     app.log.setLevel(logging.WARNING)  # log_level is only its handler's: each debug line would be made, then dropped
     # Not by a shell class of our own: libraries know a notebook by the name of ipykernel's.
     app.shell.displayhook.__class__ = DisplayHook
+    app.shell._get_exc_info = partial(_exception_to_show, app.shell._get_exc_info)
     app.kernel.shell_stream.__class__ = ShellStream
     # ipykernel looks at it before each cell, and inspect makes it anew unless it is there.
     run_cell: Any = type(app.shell).run_cell_async
     run_cell.__signature__ = inspect.signature(run_cell)
-    adopt(config.get("last_words"))
+    app.kernel.streams = adopt(config.get("last_words"))
     return app
+
+
+def _exception_to_show(look_up: Callable[..., Any], exc_tuple: Any = None) -> Any:
+    """What IPython's shell looks up when it is about to show an exception."""
+    kind, value, traceback = look_up(exc_tuple)
+    hide_interrupt(traceback)
+    return kind, value, traceback
 
 
 def make_standard_app(arguments: list[str]) -> IPKernelApp:

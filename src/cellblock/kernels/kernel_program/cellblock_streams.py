@@ -6,21 +6,31 @@
   sent it. The layout is read by ``cellblock._core.last_words``.
 * ``flush()`` with nothing buffered returns at once instead of waiting for another thread.
 * A stream flushes after so many characters: a loop that prints cannot make one message of hundreds of megabytes.
+* What programs and libraries write to the process's own descriptors comes before what the cell shows after it, and before
+  the cell's end. ipykernel reads it in a thread of its own, whenever that gets to it, and cuts characters in two.
 """
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import fcntl
 import mmap
 import os
+import select
 import struct
 import sys
+import termios
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.iostream import OutStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from cellblock_publisher import Publisher
 
 FLUSH_AT = 256 * 1024
@@ -31,6 +41,12 @@ PIECES_AT_MOST = 500
 
 REGION = 32 * 1024
 """Bytes of shared memory for each stream: a header, then a ring of the text written last, in UTF-8."""
+
+PIPE_READ = 64 * 1024
+"""Bytes taken from a descriptor's pipe at once; as many as it holds on Linux."""
+
+PROGRAM_TAKES = 0.0002
+"""Seconds in which no program can have been started and have written: so long after a write the pipe is not looked at."""
 
 HEADER = struct.Struct("<QQ240p")
 """Characters written in all, bytes written in all, and the id of the request they belong to."""
@@ -71,9 +87,12 @@ class Stream(OutStream):  # type: ignore[misc]
     _last_words: LastWords | None = None
     _speaks_for: weakref.WeakKeyDictionary[threading.Thread, dict[str, Any]]
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, watchfd: bool = True, **options: Any) -> None:
         self._speaks_for = weakref.WeakKeyDictionary()
-        super().__init__(*args, **options)
+        self._written_at = 0.0
+        self._from_programs = _FromPrograms()
+        # "force": or ipykernel would leave the descriptor alone in the kernels of a program that pytest tests.
+        super().__init__(*args, watchfd="force" if watchfd else False, **options)
 
     def set_parent(self, parent: dict[str, Any]) -> None:
         """Begins the next cell; the threads that run now speak for the one before it."""
@@ -103,21 +122,51 @@ class Stream(OutStream):  # type: ignore[misc]
         """Buffers text; sends it when much has gathered."""
         if os.getpid() != self._master_pid or self.pub_thread is None or not isinstance(string, str):
             return super().write(string)  # type: ignore[no-any-return]
+        now = time.perf_counter()
+        if now - self._written_at > PROGRAM_TAKES:
+            self._from_programs.wait_until_taken(self._fid)
+        self._written_at = now
+        self._add(string)
+        return len(string)
+
+    def _add(self, string: str) -> None:
         if not string:
-            return 0
+            return
         parent = self.parent_header
         if self._last_words is not None and parent is self._parent_header_global:
             self._last_words.add(parent.get("msg_id", ""), string)
         if _TRANSCRIPT.add(self, parent, string):
-            self.flush()
+            self._send()
         else:
             self._schedule_flush()
-        return len(string)
 
     def flush(self) -> None:
         """Sends what is buffered and waits until it is on its way; returns at once if nothing is."""
-        if os.getpid() != self._master_pid or (_TRANSCRIPT and not self.pub_thread.at_once(self._flush)):
+        if os.getpid() != self._master_pid:
             super().flush()
+            return
+        self._from_programs.wait_until_taken(self._fid)
+        self._send()
+
+    def end_cell(self) -> None:
+        """Sends all that the cell, and programs it has run, have written by now."""
+        self._from_programs.wait_until_taken(self._fid)
+        self._add(self._from_programs.rest())
+        self._send()
+
+    def _send(self) -> None:
+        if _TRANSCRIPT and not self.pub_thread.at_once(self._flush):
+            super().flush()
+
+    def _watch_pipe_fd(self) -> None:
+        # The thread that ipykernel starts for the descriptor's pipe.
+        waiting = select.poll()
+        waiting.register(self._fid, select.POLLIN)
+        # A cell may close what is not its own, and close() wakes this thread to end it.
+        with self._from_programs.watched(), contextlib.suppress(OSError):
+            while waiting.poll() and self._should_watch:
+                data = self._from_programs.take(self._fid, self._add)
+                os.write(self._original_stdstream_copy, data)
 
     def _schedule_flush(self) -> None:
         # Not among what waits to be published, as ipykernel does it: there it would keep all else from being sent at once.
@@ -142,12 +191,62 @@ class Stream(OutStream):  # type: ignore[misc]
             if message is None:
                 return
         # Not queued: the publishing thread, queueing for itself, could fill the queue and wait for ever.
-        direct = _Direct(self.pub_thread)
+        self.session.send(_Direct(self.pub_thread), message, ident=self.topic)
+
+
+class _FromPrograms:
+    """What has been taken from a descriptor's pipe, and whether all is."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken = 0  # bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._is_watched = False
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Holds while the calling thread takes what comes."""
+        self._is_watched = True
         try:
-            self.session.send(direct, message, ident=self.topic)
-        except UnicodeEncodeError:  # half a surrogate pair, which must not take the text around it along
-            message["content"]["text"] = text.encode("utf-8", "backslashreplace").decode()
-            self.session.send(direct, message, ident=self.topic)
+            yield
+        finally:
+            with self._changed:
+                self._is_watched = False
+                self._changed.notify_all()
+
+    def take(self, descriptor: int, add: Callable[[str], None]) -> bytes:
+        """Takes what there is and gives it.
+
+        Args:
+            descriptor: Of the pipe; there must be something, or this waits for it with the lock held.
+            add: Given its text, but for a character that is not whole yet.
+        """
+        with self._changed:
+            data = os.read(descriptor, PIPE_READ)
+            add(self._decoder.decode(data))
+            self._taken += len(data)
+            self._changed.notify_all()
+        return data
+
+    def wait_until_taken(self, descriptor: int | None) -> None:
+        """Waits until the text of all that is in the pipe now was added."""
+        if not self._is_watched or descriptor is None or not _bytes_in(descriptor):
+            return
+        with self._changed:
+            until = self._taken + _bytes_in(descriptor)
+            self._changed.wait_for(lambda: self._taken >= until or not self._is_watched)
+
+    def rest(self) -> str:
+        """The text of a character that never became whole."""
+        with self._changed:
+            return self._decoder.decode(b"", final=True)
+
+
+def _bytes_in(pipe: int) -> int:
+    try:
+        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except OSError:  # the cell closed what is not its own
+        return 0
 
 
 class _Direct:
@@ -192,17 +291,18 @@ _TRANSCRIPT = Transcript()
 _KERNELS_OWN: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
-def adopt(last_words: int | None) -> None:
-    """Finishes the streams once the kernel's own threads run.
+def adopt(last_words: int | None) -> tuple[Stream, Stream]:
+    """Finishes the streams once the kernel's own threads run, and gives them.
 
     Args:
         last_words: A descriptor of the memory shared with the owner, if there is one.
     """
     _KERNELS_OWN.update(threading.enumerate())
-    if last_words is None:
-        return
-    memory = mmap.mmap(last_words, 2 * REGION)
-    os.close(last_words)
-    for index, stream in enumerate((sys.stdout, sys.stderr)):
-        if isinstance(stream, Stream):
+    streams: Any = (sys.stdout, sys.stderr)
+    if last_words is not None:
+        memory = mmap.mmap(last_words, 2 * REGION)
+        os.close(last_words)
+        for index, stream in enumerate(streams):
             stream._last_words = LastWords(memory, index * REGION)
+    given: tuple[Stream, Stream] = streams
+    return given
