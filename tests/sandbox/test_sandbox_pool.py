@@ -1,6 +1,8 @@
 """Kernels that wait in sandboxes are as confined as others, each in a sandbox of its own."""
 
 import asyncio
+import os
+import subprocess
 import sys
 
 import pytest
@@ -18,6 +20,17 @@ from cellblock.kernels.sandbox.options import Sandbox
 from cellblock.kernels.sandbox.spare import SandboxedSpare
 
 _PRELOADED = ("matplotlib", "numpy", "pandas")
+
+_NEVER_CLOSED = """
+import atexit
+spares = []
+atexit.register(lambda: print(all(spare._gone.is_set() for spare in spares)))  # registered first, so it runs last
+from cellblock import KernelPool, Sandbox
+pool = KernelPool(2, sandbox=Sandbox())
+spares += pool._spares._waiting
+if {built}:
+    [spare._built.result() for spare in spares]
+"""
 
 
 @pytest.fixture
@@ -71,7 +84,7 @@ def test_a_restarted_kernel_keeps_its_workspace(pool):
 
 def test_a_named_workspace_is_shared_and_files_that_come_later_are_the_codes(tmp_path):
     with KernelPool(1, sandbox=Sandbox(workspace=tmp_path)) as pool:
-        pool._spares._waiting[0]._built.wait()
+        pool._spares._waiting[0]._built.result()
         (tmp_path / "later").write_text("given")
         (tmp_path / "later").chmod(0o600)
         with Session(pool.kernel(env={"NAME": "value"})) as session:
@@ -99,7 +112,7 @@ async def test_a_waiting_kernel_moves_to_the_loop_that_takes_it(spare):
 @pytest.mark.anyio
 async def test_a_kernel_that_died_while_it_waited_is_not_given_out(pool):
     spare = pool._spares._waiting[0]
-    await asyncio.to_thread(spare._built.wait)
+    await asyncio.to_thread(spare._built.result)
     spare._process.kill()
     async with AsyncSession(pool.kernel()) as session:
         assert (await session.run("6 * 7")).text == "42"
@@ -113,6 +126,20 @@ def test_a_closed_pool_leaves_nothing():
     assert all(spare._gone.is_set() for spare in spares)
     with pytest.raises(ConfigError, match="closed"):
         pool.kernel()
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_a_program_that_ends_without_closing_its_pool_leaves_nothing(built, tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", _NEVER_CLOSED.format(built=built)],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (ended.stdout, ended.stderr) == ("True\n", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_packages_are_imported_before_and_the_callers_environment_is_not_there(monkeypatch, ended_afterwards):

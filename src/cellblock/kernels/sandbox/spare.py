@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from cellblock.background import background_loop, in_thread
@@ -51,7 +52,8 @@ class SandboxedSpare:
         self._environment: dict[str, str] = {}
         self._lock = threading.Lock()
         self._taken = self._unwanted = False
-        self._built, self._gone = threading.Event(), threading.Event()
+        self._built: Future[None] = Future()  # awaited in any loop, and also when the interpreter starts no more threads
+        self._gone = threading.Event()
         let_go_in_children(self)
         background_loop().submit_from_anywhere(self._build())
 
@@ -68,7 +70,7 @@ class SandboxedSpare:
         """
         from cellblock.transports.zmq import ZmqTransport
 
-        await asyncio.to_thread(self._built.wait)
+        await self._end_of_building()
         with self._lock:
             process = self._process
             if process is None or self._unwanted:
@@ -123,12 +125,17 @@ class SandboxedSpare:
         except (CellblockError, ForkServerFailed, OSError):
             pass  # whoever wants it will ask for another way, and be told
         finally:
-            self._built.set()
+            self._built.set_result(None)
+
+    async def _end_of_building(self) -> None:
+        await asyncio.shield(asyncio.wrap_future(self._built))  # a cancelled waiter must not cancel it for others
 
     async def _dispose(self) -> None:
-        await asyncio.to_thread(self._built.wait)
-        if self._process is not None:
-            await self._process.gone(0)
-        await asyncio.to_thread(self.launcher.close)
-        self._names.close()
-        self._gone.set()
+        try:
+            await self._end_of_building()
+            if self._process is not None:
+                await self._process.gone(0)
+            self.launcher.close()  # quickly done: no code has run in its workspace
+        finally:
+            self._names.close()
+            self._gone.set()
