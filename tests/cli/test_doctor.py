@@ -56,6 +56,28 @@ def test_a_kernel_that_does_not_start_is_found(cellblock: Program) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_broken_kernelspec_is_a_finding_among_others(cellblock: Program) -> None:
+    folder = cellblock.folder / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text('{"argv": "no list"}')
+    done = cellblock("doctor", "--json", environment=cellblock.environment() | {"JUPYTER_PATH": str(cellblock.folder)})
+    assert (done.returncode, done.stderr) == (1, "")
+    failed = {f["name"]: f["detail"] for f in json.loads(done.stdout)["findings"] if f["state"] == "failed"}
+    for name in ("python3", "embedded kernel", "fork server", "sandboxed kernel", "local server"):
+        assert "The kernelspec python3 cannot be used" in failed[name]
+
+
+def test_a_bubblewrap_that_does_not_run_is_a_finding(cellblock: Program) -> None:
+    program = cellblock.write("bwrap", "no program")
+    program.chmod(0o755)
+    path = os.pathsep.join([str(cellblock.folder), os.environ["PATH"]])
+    done = cellblock("doctor", "--json", environment=cellblock.environment() | {"PATH": path})
+    assert (done.returncode, done.stderr) == (0, "")
+    findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["sandboxed kernel"]["state"] == "failed"
+    assert "does not run" in findings["sandboxed kernel"]["detail"]
+
+
 def test_it_knows_the_projects_own_packages() -> None:
     assert set(REQUIRED) == names(PROJECT["dependencies"])
     extras = PROJECT["optional-dependencies"]

@@ -1,5 +1,6 @@
 """Where there is no sandbox to be had, the error names the cause and what mends it; code never runs without one."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -28,10 +29,23 @@ with Session(LocalKernel(launcher=SandboxLauncher(Sandbox()))) as session:
         print(error)
 """
 
+_WITHOUT_LANDLOCK = """
+import ctypes, struct
+instruction = lambda code, value, yes=0, no=0: struct.pack("=HBBI", code, yes, no, value)
+refused = b"".join(instruction(0x15, call, 0, 1) + instruction(0x06, 0x50000 | {number}) for call in (444, 445, 446))
+code = instruction(0x20, 0) + refused + instruction(0x06, 0x7FFF0000)
+class Filter(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.byref(Filter(len(code) // 8, code)), 0, 0) == 0
+"""
+"""Makes a process, and all that it starts, one of a Linux that answers calls of Landlock with an error."""
 
-def _said_with(path, **environment):
+
+def _said_with(path, *, before="", **environment):
     ran = subprocess.run(
-        [sys.executable, "-c", _PROGRAM],
+        [sys.executable, "-c", before + _PROGRAM],
         env={**os.environ, "PATH": path, **environment},
         capture_output=True,
         text=True,
@@ -60,6 +74,54 @@ def test_without_bubblewrap_it_says_how_to_install_it(tmp_path):
 def test_an_old_bubblewrap_is_refused(tmp_path):
     said = _said_with(_bubblewrap_that(tmp_path, "echo bubblewrap 0.6.1"))
     assert f"the bubblewrap at {tmp_path}/bwrap is 0.6.1 and 0.8 is needed" in said
+
+
+def test_a_bubblewrap_that_does_not_run_is_named(tmp_path):
+    (tmp_path / "bwrap").write_text("no program")
+    (tmp_path / "bwrap").chmod(0o755)
+    said = _said_with(str(tmp_path))
+    assert f"the bubblewrap at {tmp_path}/bwrap does not run ([Errno 8] Exec format error" in said
+    assert "Install it again: `apt install bubblewrap`" in said
+
+
+def test_a_bubblewrap_that_says_nothing_is_named(tmp_path):
+    said = _said_with(_bubblewrap_that(tmp_path, "exit 0"))
+    assert f"the bubblewrap at {tmp_path}/bwrap does not say its version. Install it again" in said
+
+
+def test_a_bubblewrap_that_does_not_end_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", _bubblewrap_that(tmp_path, "exec /bin/cat /dev/zero >&2"))
+    monkeypatch.setattr(find_bubblewrap, "_ANSWERS_WITHIN", 0.01)
+    find_bubblewrap.find_bubblewrap.cache_clear()
+    with pytest.raises(SandboxUnavailable, match=r"does not run .* timed out"):
+        find_bubblewrap.find_bubblewrap()
+
+
+def test_a_sandbox_that_is_never_built_is_given_up(tmp_path, monkeypatch):
+    script = '[ "$1" = --version ] && { echo bubblewrap 0.8.0; exit; }\nexec /bin/cat /dev/zero >/dev/null'
+    monkeypatch.setenv("PATH", _bubblewrap_that(tmp_path, script))
+    monkeypatch.setattr(preflight, "_TRIED_WITHIN", 0.01)
+    find_bubblewrap.find_bubblewrap.cache_clear()
+    preflight.check_once.cache_clear()
+    try:
+        with pytest.raises(SandboxUnavailable, match=r"bubblewrap built none within 0\.01 s"):
+            preflight.check_once(examine(sys.executable), as_root=os.getuid() == 0)
+    finally:
+        find_bubblewrap.find_bubblewrap.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSYS, "It needs Linux 5.13 or later"),
+        (errno.EOPNOTSUPP, "Add landlock to `lsm=` on the command line of the Linux kernel."),
+    ],
+)
+def test_a_linux_without_landlock_is_told_apart_before_anything_runs(number, remedy):
+    said = _said_with(os.environ["PATH"], before=_WITHOUT_LANDLOCK.format(number=number))
+    assert said.startswith("A sandboxed kernel was wanted, but L")
+    assert "Landlock" in said
+    assert remedy in said
 
 
 def test_forbidden_user_namespaces_are_named(tmp_path):

@@ -138,8 +138,9 @@ def _tried(name: str, where: KernelChoice, *, needed: bool, advice: str) -> Find
 
     began = time.perf_counter()
     try:
+        find_kernelspec(NATIVE)  # a server whose kernelspec is broken would be asked until the time is up
         answer = asyncio.run(one_and_one())
-    except (CellblockError, TimeoutError) as error:
+    except (CellblockError, OSError) as error:  # a TimeoutError is one, too
         return Finding(group, name, "failed", str(error) or "it did not answer in time", advice, needed=needed)
     if answer != "2":
         return Finding(group, name, "failed", f"1 + 1 gave: {answer}", advice, needed=needed)
@@ -148,7 +149,10 @@ def _tried(name: str, where: KernelChoice, *, needed: bool, advice: str) -> Find
 
 def _fork_server() -> Finding:
     """Says whether kernels are forked here or started afresh, and why."""
-    why = why_not_forked(find_kernelspec(NATIVE))
+    try:
+        why = why_not_forked(find_kernelspec(NATIVE))
+    except CellblockError as error:
+        return Finding("Back ends", "fork server", "failed", str(error))
     if why is None:
         return Finding("Back ends", "fork server", "ok", "embedded kernels are forked from a process that is warm")
     return Finding("Back ends", "fork server", "missing", f"each embedded kernel is started afresh: {why}")

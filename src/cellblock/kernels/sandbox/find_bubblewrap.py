@@ -57,7 +57,13 @@ def unavailable(cause: str, remedy: str) -> SandboxUnavailable:
 
 
 def _version(path: str) -> tuple[int, ...]:
-    said = subprocess.run(
-        [path, "--version"], capture_output=True, text=True, timeout=_ANSWERS_WITHIN, check=False
-    ).stdout
-    return tuple(map(int, re.findall(r"\d+", said)))
+    try:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=_ANSWERS_WITHIN, check=False)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise unavailable(
+            f"the bubblewrap at {path} does not run ({error})", f"Install it again: {_INSTALL}."
+        ) from None
+    version = tuple(map(int, re.findall(r"\d+", said.stdout)))
+    if not version:
+        raise unavailable(f"the bubblewrap at {path} does not say its version", f"Install it again: {_INSTALL}.")
+    return version

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import functools
 import os
+import platform
 import subprocess
 import tempfile
 from pathlib import Path
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check_once"]
 
 _TRIED_WITHIN = 30.0  # seconds
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_VERSION = 444, 1  # landlock_create_ruleset(2); the same on all machines
 
 
 @functools.cache
@@ -35,18 +39,35 @@ def check_once(interpreter: Interpreter, *, as_root: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="cellblock-") as folder, Descriptors() as passed:
         plan = Plan(interpreter, Path(folder), (), 0 if as_root else None)
         argv = [*command(plan, passed), "--", "/bin/true"]
-        tried = subprocess.run(
-            argv,
-            env={},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            pass_fds=passed.all,
-            timeout=_TRIED_WITHIN,
-        )
+        try:
+            tried = subprocess.run(
+                argv,
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                pass_fds=passed.all,
+                timeout=_TRIED_WITHIN,
+            )
+        except subprocess.TimeoutExpired:
+            raise unavailable(f"bubblewrap built none within {_TRIED_WITHIN:g} s", OTHERWISE) from None
     if tried.returncode != 0:
         said = tried.stderr.decode(errors="replace").strip().removeprefix("bwrap: ") or f"exit code {tried.returncode}"
         raise unavailable(f'bubblewrap failed ("{said}")', _remedy(said))
+    _check_landlock()
+
+
+def _check_landlock() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION) > 0:
+        return
+    if ctypes.get_errno() == errno.EOPNOTSUPP:
+        raise unavailable("Landlock is switched off", "Add landlock to `lsm=` on the command line of the Linux kernel.")
+    raise unavailable(
+        f"Linux {platform.release()} has no Landlock here",
+        "It needs Linux 5.13 or later, built with CONFIG_SECURITY_LANDLOCK, and in a container an engine that allows it. "
+        f"{OTHERWISE}",
+    )
 
 
 def _remedy(said: str) -> str:

@@ -52,7 +52,9 @@ class SandboxedSpare:
         self._environment: dict[str, str] = {}
         self._lock = threading.Lock()
         self._taken = self._unwanted = False
-        self._built: Future[None] = Future()  # awaited in any loop, and also when the interpreter starts no more threads
+        self._built: Future[None] = (
+            Future()
+        )  # awaited in any loop, and also when the interpreter starts no more threads
         self._gone = threading.Event()
         let_go_in_children(self)
         background_loop().submit_from_anywhere(self._build())
