@@ -20,6 +20,7 @@ from cellblock.errors import ConfigError
 from cellblock.kernels.forkserver.client import end_fork_servers, fork_server
 from cellblock.kernels.pool import KernelPool
 from cellblock.session import AsyncSession
+from kernelspecs import KernelSpecs
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,15 @@ def test_sessions_get_kernels_that_waited():
         waiting = {process.pid for process in spares()}
         with Session(pool.kernel(), timeout=60) as one, Session(pool.kernel(), timeout=60) as two:
             assert {pid(one), pid(two)} == waiting
+
+
+def test_a_kernelspec_that_sets_what_is_read_at_a_start_keeps_kernels_from_waiting(tmp_path, monkeypatch):
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    KernelSpecs(tmp_path).add("python3", command, env={"MALLOC_ARENA_MAX": "1"})
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    with KernelPool(1) as pool:
+        assert "MALLOC_ARENA_MAX" in pool.why_not
+        assert pool.waiting == 0
 
 
 def test_each_is_given_out_once_and_unused(tmp_path):

@@ -98,6 +98,15 @@ def test_what_a_kernel_reads_at_its_start_is_given_to_a_fresh_one(pool):
     assert pool.waiting == 2
 
 
+def test_a_pool_that_nobody_can_be_given_from_keeps_none_and_says_why():
+    with KernelPool(2, sandbox=Sandbox(env={"LC_ALL": "C.UTF-8"})) as pool:
+        assert pool.why_not == "The environment variable LC_ALL is read when a kernel starts and has no effect later."
+        assert pool.waiting == 0
+        with Session(pool.kernel()) as session:
+            assert session.run("import os\nos.environ['LC_ALL']").text == "'C.UTF-8'"
+        assert pool.waiting == 0
+
+
 @pytest.mark.anyio
 async def test_a_waiting_kernel_moves_to_the_loop_that_takes_it(spare):
     process, transport = await spare.take({})

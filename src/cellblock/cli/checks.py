@@ -150,7 +150,8 @@ def _tried(name: str, where: KernelChoice, *, needed: bool, advice: str) -> Find
 def _fork_server() -> Finding:
     """Says whether kernels are forked here or started afresh, and why."""
     try:
-        why = why_not_forked(find_kernelspec(NATIVE))
+        spec = find_kernelspec(NATIVE)
+        why = why_not_forked(spec, env=spec.env)
     except CellblockError as error:
         return Finding("Back ends", "fork server", "failed", str(error))
     if why is None:

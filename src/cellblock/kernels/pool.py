@@ -65,17 +65,20 @@ class KernelPool:
         self._spares: Spares[Any]
         self._launcher: Callable[[], Launcher]
         server: Callable[[], ForkServer]
+        spec = find_kernelspec(_KERNEL)
         if sandbox is None:
             self._spares = Spares(size, functools.partial(_spare, preload))
             self._launcher = functools.partial(_PoolLauncher, self._spares, preload)
             server = functools.partial(fork_server, preload)
+            self.why_not = why_not_forked(spec, env=spec.env, preload=preload)
         else:
             from cellblock.kernels.sandbox.launcher import SandboxLauncher
 
             self._spares = Spares(size, functools.partial(_sandboxed_spare, sandbox, preload))
             self._launcher = functools.partial(SandboxLauncher, sandbox, preload, self._spares)
-            server = SandboxLauncher(sandbox, preload).fork_server
-        self.why_not = why_not_forked(find_kernelspec(_KERNEL))
+            model = SandboxLauncher(sandbox, preload)
+            server = model.fork_server
+            self.why_not = model.why_not_forked(spec)
         if self.why_not is None:
             if preload:
                 server().wait_until_ready(_IMPORT_TIMEOUT)

@@ -21,7 +21,7 @@ from cellblock.kernels.sandbox.seccomp import filter_program
 from cellblock.kernels.sandbox.spawn import HINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cellblock.kernels.forkserver.client import ForkServer
     from cellblock.kernels.handover import Handover
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 __all__ = ["join", "sandbox_fork_server", "where", "why_not_joined"]
 
 
-def why_not_joined(request: Request, preload: Sequence[str] = ()) -> str | None:
+def why_not_joined(executable: str, asked_env: Iterable[str], preload: Sequence[str] = ()) -> str | None:
     """Why a kernel has to be started in an interpreter of its own, in a sentence; None if it can be forked.
 
     Args:
-        request: What is to run.
+        executable: Its interpreter.
+        asked_env: The names of environment variables that somebody asked for.
         preload: The packages that the fork server has imported.
     """
-    executable = request.plan.interpreter.executable
     if not is_own(executable):
         return f"The kernel runs on another interpreter than this process: {executable}."
     if not all(shutil.which(name, path="/usr/bin:/bin") for name in ("sh", "cat")):
         return "The system's folders of programs have no shell, which would be the sandbox's first process."
-    return why_not_set_later([name for name in request.asked_env if name != "PYTHONPATH"], preload)
+    return why_not_set_later([name for name in asked_env if name != "PYTHONPATH"], preload)
 
 
 def sandbox_fork_server(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cellblock.background import in_thread
 from cellblock.errors import ConfigError, KernelStartError
 from cellblock.kernels.forkserver.fork import ForkServerFailed
-from cellblock.kernels.forkserver.rules import why_no_spare, why_not_set_later
+from cellblock.kernels.forkserver.rules import why_no_spare, why_not_forked, why_not_set_later
 from cellblock.kernels.handover import handover
 from cellblock.kernels.sandbox import layout
 from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
@@ -126,7 +126,7 @@ class SandboxLauncher:
         """
         try:
             request = await self._ready(spec, cwd, env)
-            if why_not_joined(request, self._preload) is None:
+            if self._why_not_joined(request) is None:
                 for _ in range(_ATTEMPTS):
                     with contextlib.suppress(ForkServerFailed):
                         return await self._join(request, given)
@@ -150,7 +150,7 @@ class SandboxLauncher:
         """
         try:
             request = await self._ready(spec, None, spec.env)
-            why_not = why_not_joined(request, self._preload)
+            why_not = self._why_not_joined(request)
             if why_not is not None:
                 request.limiter.close()
                 raise ForkServerFailed(why_not)
@@ -158,6 +158,15 @@ class SandboxLauncher:
         finally:
             given.log.close()  # the process has copies
             given.memory.close()
+
+    def why_not_forked(self, spec: KernelSpec) -> str | None:
+        """Why kernels have to be started instead of forked, in a sentence; None if they can be forked.
+
+        Args:
+            spec: What is to run.
+        """
+        asked_env = {**spec.env, **self._sandbox.env}
+        return why_not_forked(spec) or why_not_joined(spec.interpreter, asked_env, self._preload)
 
     def fork_server(self) -> ForkServer:
         """The process that kernels of this process's interpreter are forked from."""
@@ -179,6 +188,9 @@ class SandboxLauncher:
         self._own_workspace, spare.launcher._own_workspace = spare.launcher._own_workspace, None
         self._used_at_first = spare.launcher._used_at_first
         return taken
+
+    def _why_not_joined(self, request: Request) -> str | None:
+        return why_not_joined(request.plan.interpreter.executable, request.asked_env, self._preload)
 
     async def _join(self, request: Request, given: Handover) -> JoinedProcess:
         process = await join(request, given, self._open_way_out, self._preload)

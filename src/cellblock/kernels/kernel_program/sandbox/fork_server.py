@@ -1,10 +1,9 @@
 """Runs the fork server of sandboxed kernels, which is outside of all sandboxes: see ``cellblock_fork_server`` and ``forked``.
 
 What it has, every kernel gets. So its owner starts it with an environment that holds nothing of the caller's. And as it is not
-confined, it must not import what sandboxed code may have written. Code of packages that are being worked on, whose folders
-``.pth`` files name, could be a sandbox's workspace; so only the interpreter's own folders are searched, which no sandbox can
-write to. ``sitecustomize``, which an interpreter would look for everywhere before this program begins, it finds here, for the
-owner names this folder in PYTHONPATH.
+confined, it must not import what sandboxed code may have written: only the interpreter's own folders are searched, which no
+sandbox can write to (``search_path``). ``sitecustomize``, which an interpreter would look for everywhere before this program
+begins, it finds here, for the owner names this folder in PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -15,17 +14,12 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+from search_path import leave_out_others
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HERE = sys.path[0]
-
-
-def trusted(path: str) -> bool:
-    """Whether a folder is the interpreter's or the owner has named it."""
-    folders = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, "/usr"}
-    named = os.environ["PYTHONPATH"].split(":")
-    return path in named or any(path.startswith(f"{folder}/") for folder in (*folders, *map(os.path.realpath, folders)))
 
 
 @contextlib.contextmanager
@@ -38,7 +32,7 @@ def own_home() -> Iterator[None]:
 
 def main() -> None:
     """Runs the server, and in its children the kernels."""
-    sys.path[:] = [path for path in sys.path if trusted(path)]
+    leave_out_others()
     sys.path.insert(0, os.path.dirname(_HERE))  # noqa: PTH120 - pathlib is not imported yet
     import cellblock_fork_server
 

@@ -30,6 +30,7 @@ from cellblock_staleness import Imported
 from first_process import keep_only, listener
 from lockdown import Refused, become, confine, filter_calls, hide, limit
 from namespaces import PID, USER, join, parted
+from search_path import take_back
 
 if TYPE_CHECKING:
     from cellblock_kernel_app import App
@@ -125,7 +126,8 @@ def _begin(sandbox: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(sandbox["env"])
     sys.path[:] = [*sandbox["path"], *(path for path in sys.path if path not in sandbox["path"])]
+    take_back()
     sys.argv = [sandbox["program"]]
-    for module in ("first_process", "forked", "landlock", "lockdown", "namespaces", "sitecustomize"):
+    for module in ("first_process", "forked", "landlock", "lockdown", "namespaces", "search_path", "sitecustomize"):
         sys.modules.pop(module, None)
     site.execsitecustomize()
