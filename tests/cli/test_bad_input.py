@@ -110,3 +110,14 @@ def test_lone_surrogates_in_outputs_are_shown_as_what_they_are(cellblock: Progra
     done = cellblock("run", "odd.md", "--html")
     assert (done.returncode, done.stderr) == (0, "")
     assert (cellblock.folder / "odd-output" / "odd.html").exists()
+
+
+@pytest.mark.parametrize("name", ["../oops", "{folder}/oops", "a b", ".."])
+def test_names_of_kernelspecs(cellblock: Program, name: str) -> None:
+    name = name.format(folder=cellblock.folder)
+    home = cellblock.folder / "home"
+    home.mkdir()
+    environment = cellblock.environment(HOME=str(home), TMPDIR=str(home), JUPYTER_DATA_DIR=str(home))
+    done = cellblock("install-kernel", "--user", "--name", name, environment=environment)
+    assert one_sentence(done).endswith(f"and {name!r} is not.")
+    assert [path.name for path in cellblock.folder.rglob("*")] == ["home"]

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from cellblock import Session
-from cellblock.errors import ConfigError
+from cellblock.errors import ConfigError, KernelStartError
+from cellblock.kernels import pool as pool_module
 from cellblock.kernels.forkserver.client import end_fork_servers, fork_server
 from cellblock.kernels.pool import KernelPool
 from cellblock.session import AsyncSession
@@ -210,6 +211,32 @@ def test_a_size_that_is_none_is_refused(size):
 def test_a_name_instead_of_names_is_refused():
     with pytest.raises(ConfigError, match="preload must be a list of names"):
         KernelPool(1, preload="numpy")
+
+
+@pytest.mark.parametrize("preload", [None, [1], {"numpy": 1}])
+def test_what_is_no_list_of_names_is_refused(preload):
+    with pytest.raises(ConfigError, match="preload must be a list of names"):
+        KernelPool(1, preload=preload)
+
+
+def test_packages_that_take_too_long_are_refused(packages, monkeypatch):
+    os.mkfifo(packages / "awaited")
+    (packages / "slow.py").write_text(f"open({str(packages / 'awaited')!r})")  # until somebody writes
+    monkeypatch.setattr(pool_module, "_IMPORT_TIMEOUT", 0.01)
+    with pytest.raises(ConfigError, match=r"cannot be preloaded: slow took longer than 0\.01 s\. Leave out"):
+        KernelPool(1, preload=["slow"])
+
+
+def test_a_pool_for_which_there_are_not_enough_descriptors_says_so_and_leaves_nothing():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fork_server()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 40, hard))
+    try:
+        with pytest.raises(KernelStartError, match=r"A pool of 20 kernels .*: Too many open files\. .*ulimit -n"):
+            KernelPool(20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    until(lambda: not spares())
 
 
 def test_closing_ends_what_waits_and_leaves_what_was_given_out():

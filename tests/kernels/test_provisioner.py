@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from cellblock import Session
+from cellblock.kernels import provisioner
 from cellblock.kernels.forkserver.client import end_fork_servers
 from cellblock.kernels.remote import RemoteKernel
 from cellblock.testing import ProvisionerContract
@@ -37,6 +38,7 @@ def _kernelspecs(kernelspecs):
     kernelspecs.add(NAME, ARGV, metadata=provisioned())
     kernelspecs.add(f"{NAME}-numpy", ARGV, metadata=provisioned(["numpy"]))
     kernelspecs.add(f"{NAME}-env", ARGV, metadata=provisioned(), env={"PYTHONHASHSEED": "7"})
+    kernelspecs.add(f"{NAME}-slow", ARGV, metadata=provisioned(["slow_package"]))
     kernelspecs.add(f"{NAME}-refused", ARGV, metadata=provisioned(["no_such_package"]))
 
 
@@ -110,6 +112,16 @@ async def test_what_cannot_be_forked_is_started(name, options):
     async with kernel(name, **options) as (manager, client):
         assert await parent_name(client) != "cellblock-forks"
         assert manager.provisioner.process.pid == int(await evaluate(client, "__import__('os').getpid()"))
+
+
+@pytest.mark.anyio
+async def test_packages_that_take_too_long_are_not_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "awaited")
+    (tmp_path / "slow_package.py").write_text(f"open({str(tmp_path / 'awaited')!r})")  # until somebody writes
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(":"))
+    monkeypatch.setattr(provisioner, "_IMPORT_TIMEOUT", 0.01)
+    async with kernel(f"{NAME}-slow") as (_, client):
+        assert await parent_name(client) != "cellblock-forks"
 
 
 @pytest.mark.anyio

@@ -1,7 +1,11 @@
 """What a sandbox is asked for is checked when it is asked for."""
 
+from pathlib import Path
+
 import pytest
 
+from cellblock import KernelPool, Session
+from cellblock.coding.jupyter import LocalJupyterServer
 from cellblock.errors import ConfigError
 from cellblock.kernels.sandbox.options import Sandbox
 from cellblock.kernels.sandbox.sizes import in_words, parse_size
@@ -30,12 +34,42 @@ from cellblock.kernels.sandbox.sizes import in_words, parse_size
         ({"pids": 64.5}, "pids must be at least 32"),
         ({"env": {"NOT A NAME": "x"}}, "none of an environment variable"),
         ({"env": {"TOKEN": "a\0b"}}, "The value of TOKEN in env must be text"),
+        ({"env": {"TOKEN": "\ud800"}}, "The value of TOKEN in env must be text"),
+        ({"env": None}, 'env must be a dict such as {"NAME": "value"}; it was a NoneType.'),
+        ({"env": ["A=1"]}, "env must be a dict"),
+        ({"workspace": 3}, "workspace must be a directory's path, or None; it was 3."),
+        ({"workspace": b"/srv"}, "workspace must be a directory's path"),
+        ({"read_only": None}, "read_only must be a list of paths; it was None."),
+        ({"read_only": [3]}, "read_only must be a list of paths; it was [3]."),
+        ({"read_only": Path("/usr")}, "read_only must be a list of paths"),
+        ({"allow_hosts": None}, "allow_hosts must be a list of names; it was None."),
+        ({"allow_hosts": [123]}, "allow_hosts must be a list of names; it was [123]."),
+        ({"allow_hosts": ["a.example:99999"]}, "it has 'a.example:99999'"),
+        ({"allow_hosts": ["a.example:0"]}, "it has 'a.example:0'"),
+        ({"cpus": "2"}, "cpus must be a number such as 0.5 or 2, or None for all; it was '2'."),
+        ({"cpus": float("inf")}, "cpus must be a number"),
+        ({"memory": "99999999T"}, "memory can be 1024 TiB at most; it was '99999999T'."),
+        ({"disk": 10**400}, "disk can be 1024 TiB at most"),
+        ({"on_request": 3}, "on_request must be a function, or None; it was 3."),
     ],
 )
 def test_a_wrong_argument_is_refused(options, message):
     with pytest.raises(ConfigError) as caught:
         Sandbox(**options)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [lambda it: Session(sandbox=it), lambda it: KernelPool(1, sandbox=it)])
+@pytest.mark.parametrize("sandbox", [True, {"memory": "1G"}])
+def test_what_is_no_sandbox_is_refused(make, sandbox):
+    with pytest.raises(ConfigError, match=r"^sandbox must be a Sandbox, as in") as caught:
+        make(sandbox)
+    assert repr(sandbox) in str(caught.value)
+
+
+def test_what_is_no_sandbox_is_refused_by_a_server():
+    with pytest.raises(ConfigError, match=r"^sandbox must be a Sandbox, as in"):
+        LocalJupyterServer(sandbox=True)
 
 
 def test_a_refusal_does_not_repeat_a_secret():

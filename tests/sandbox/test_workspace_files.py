@@ -35,6 +35,23 @@ def test_a_file_is_read_and_copied(workspace, tmp_path):
     assert workspace.names() == ["results/table.csv"]
 
 
+def test_a_workspace_is_the_directory_that_a_link_leads_to(workspace, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(workspace.folder)
+    files = Workspace(link)
+    link.unlink()
+    link.symlink_to("/etc")  # too late
+    files.upload(b"1,2", "table.csv")
+    assert (files.names(), workspace.read("table.csv")) == (["table.csv"], b"1,2")
+
+
+@pytest.mark.parametrize("name", ["none", "outside"])
+def test_what_is_no_directory_is_no_workspace(outside, name):
+    assert outside.exists()
+    with pytest.raises(ConfigError, match=f"must be an existing directory, and .*{name} is none"):
+        Workspace(outside.with_name(name))
+
+
 def test_a_copy_replaces_nothing(workspace, outside):
     (workspace.folder / "x").write_text("new")
     with pytest.raises(ConfigError, match="is there already"):

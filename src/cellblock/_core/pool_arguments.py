@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cellblock.errors import ConfigError
 
 __all__ = ["checked_pool"]
@@ -21,3 +23,5 @@ def checked_pool(size: object, preload: object) -> None:
         raise ConfigError(f"The size of a pool must be a number of kernels, such as 4; it was {size!r}.")
     if isinstance(preload, str):
         raise ConfigError(f"preload must be a list of names, as in [{preload!r}].")
+    if not isinstance(preload, Sequence) or not all(isinstance(name, str) for name in preload):
+        raise ConfigError(f'preload must be a list of names, as in ["numpy"]; it was {preload!r}.')

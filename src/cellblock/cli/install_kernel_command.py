@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellblock.errors import ConfigError
+from cellblock.kernels.kernelspec import is_kernelspec_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,10 @@ def install(preload: Sequence[str], *, name: str, display_name: str, user: bool)
     from ipykernel.kernelspec import write_kernel_spec
     from jupyter_client.kernelspec import KernelSpecManager
 
+    if not is_kernelspec_name(name):
+        raise ConfigError(
+            f"A kernelspec's name is made of letters, digits and the characters . _ and -, and {name!r} is not."
+        )
     if preload and sys.platform == "linux":
         from cellblock.kernels.forkserver.client import fork_server
 

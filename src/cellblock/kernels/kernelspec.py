@@ -19,7 +19,7 @@ from cellblock.errors import ConfigError, KernelSpecNotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["KernelSpec", "find_kernelspec", "kernelspec_names"]
+__all__ = ["KernelSpec", "find_kernelspec", "is_kernelspec_name", "kernelspec_names"]
 
 NATIVE = "python3"
 _NAME = re.compile(r"(?!\.+$)[\w.-]{1,200}", re.ASCII)  # what jupyter_client takes for one
@@ -86,7 +86,7 @@ def find_kernelspec(name: str) -> KernelSpec:
     """
     for folder in _folders():
         file = folder / name / "kernel.json"
-        if _NAME.fullmatch(name) and file.is_file():
+        if is_kernelspec_name(name) and file.is_file():
             return _read(name, file)
     if name == NATIVE:
         return KernelSpec(NATIVE, ("python", *_IPYKERNEL_ARGV))
@@ -95,6 +95,15 @@ def find_kernelspec(name: str) -> KernelSpec:
         f"`python -m ipykernel install --user --name {name}`, "
         f"or use one of those installed: {', '.join(kernelspec_names())}."
     )
+
+
+def is_kernelspec_name(name: str) -> bool:
+    """Whether a kernelspec can have that name, which is its folder's, too.
+
+    Args:
+        name: Such as "python3".
+    """
+    return _NAME.fullmatch(name) is not None
 
 
 def kernelspec_names() -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cellblock._core.messages import Requests
 from cellblock.errors import ConfigError, KernelStartError, ProtocolError, TransportError
+from cellblock.kernels.environment import checked_environment
 from cellblock.kernels.kernelspec import find_kernelspec
 from cellblock.kernels.launch import Launcher, launcher_for
 
@@ -57,7 +58,7 @@ class LocalKernel:
             raise ConfigError(
                 f"The kernel's working directory must exist, and {self._cwd} is no directory. Create it first."
             )
-        self._env = _checked_environment(env or {})
+        self._env = checked_environment(env or {})
         self._launcher = launcher or launcher_for(self._spec, sandbox)
         self._process: LocalProcess | None = None
         self._transport: ZmqTransport | None = None
@@ -178,14 +179,3 @@ class LocalKernel:
             await listening
         finally:
             listening.cancel()
-
-
-def _checked_environment(env: Mapping[str, str]) -> dict[str, str]:
-    for name, value in env.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigError(f"Environment variables must be text: {name!r} was given as {value!r}.")
-        if not name or "=" in name or "\0" in name + value:
-            raise ConfigError(
-                f"The environment variable {name!r} cannot be set: no system allows its name or its value."
-            )
-    return dict(env)

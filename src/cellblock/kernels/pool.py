@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 from typing import TYPE_CHECKING, Any, Self
 
 from cellblock._core.pool_arguments import checked_pool
-from cellblock.errors import ConfigError
+from cellblock.errors import ConfigError, KernelStartError
 from cellblock.kernels.forkserver.client import fork_server
 from cellblock.kernels.forkserver.fork import ForkServerFailed, surroundings
 from cellblock.kernels.forkserver.launcher import ForkLauncher
@@ -57,6 +58,7 @@ class KernelPool:
 
     Raises:
         ConfigError: The size is no number of kernels, or a package must not be preloaded; the message says why.
+        KernelStartError: This process may not open as many files as so many kernels need.
     """
 
     def __init__(self, size: int, *, preload: Sequence[str] = (), sandbox: Sandbox | None = None) -> None:
@@ -82,7 +84,19 @@ class KernelPool:
         if self.why_not is None:
             if preload:
                 server().wait_until_ready(_IMPORT_TIMEOUT)
+            self._fill(size)
+
+    def _fill(self, size: int) -> None:
+        try:
             self._spares.fill()
+        except OSError as error:
+            self._spares.close()
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            raise KernelStartError(
+                f"A pool of {size} kernels was wanted, but only some could be made: {error.strerror}. "
+                "Make the pool smaller, or allow this process more open files (`ulimit -n`)."
+            ) from error
 
     @property
     def waiting(self) -> int:

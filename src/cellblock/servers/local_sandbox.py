@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cellblock.errors import ConfigError
 from cellblock.kernels.sandbox.find_bubblewrap import find_bubblewrap
 from cellblock.kernels.sandbox.interpreter import examine
+from cellblock.kernels.sandbox.kinds import checked_sandbox
 from cellblock.kernels.sandbox.preflight import check_once
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ def sandbox_settings(sandbox: Sandbox) -> dict[str, Any]:
         sandbox: As the caller gave it.
 
     Raises:
-        ConfigError: It has what cannot be told to another process.
+        ConfigError: It is no sandbox, or has what cannot be told to another process.
         SandboxUnavailable: There can be no sandbox here.
     """
-    if sandbox.on_request is not None:
+    if checked_sandbox(sandbox).on_request is not None:
         raise ConfigError("A server's sandbox takes no on_request: the server's log has what its kernels asked for.")
     find_bubblewrap()
     check_once(examine(sys.executable), as_root=os.getuid() == 0)

@@ -107,14 +107,16 @@ class ForkServer:
             timeout: Seconds it may take.
 
         Raises:
-            ConfigError: A package must not be preloaded; the message says why.
-            TimeoutError: It took longer.
+            ConfigError: A package must not be preloaded, or it took longer; the message says why.
         """
         until = time.monotonic() + timeout
         with self._hearing:
             while b"\n" not in self._heard:
                 if not is_readable(self._control, max(0.0, until - time.monotonic())):
-                    raise TimeoutError(f"The packages to preload were not imported within {timeout:g} s.")
+                    raise ConfigError(
+                        f"The packages cannot be preloaded: {', '.join(self.preload)} took longer than {timeout:g} s. "
+                        "Leave out of preload what takes so long."
+                    )
                 said = self._control.recv(65536)
                 if not said:
                     raise ConfigError(f"The fork server ended while it imported packages: {self.complaints()}")

@@ -104,12 +104,12 @@ class AllowedHosts:
         found = _ENTRY.fullmatch(entry.lower())
         host = found["host"].rstrip(".") if found else ""
         address = _address(_unbracketed(host))
-        if not found or not (_NAME.fullmatch(host) or address):
+        port = int(found["port"]) if found and found["port"] else None
+        if not found or not (_NAME.fullmatch(host) or address) or (port is not None and not 0 < port < 65536):
             raise ConfigError(
                 f'allow_hosts takes names such as "packages.example", "*.example.net" or "localhost:8443", without a scheme, '
                 f"and networks; it has {entry!r}."
             )
-        port = int(found["port"]) if found["port"] else None
         if address is not None:
             self._networks.append(ipaddress.ip_network(address))
             host = str(address)

@@ -20,6 +20,7 @@ from cellblock.kernels.sandbox.egress import EgressProxy
 from cellblock.kernels.sandbox.guard import disk_use
 from cellblock.kernels.sandbox.interpreter import examine
 from cellblock.kernels.sandbox.join import join, sandbox_fork_server, why_not_joined
+from cellblock.kernels.sandbox.kinds import checked_sandbox
 from cellblock.kernels.sandbox.limiter import Limiter
 from cellblock.kernels.sandbox.own_workspace import OwnWorkspace
 from cellblock.kernels.sandbox.preflight import check_once
@@ -59,6 +60,9 @@ class SandboxLauncher:
         sandbox: What the code may do.
         preload: Packages that are imported already in those that are forked.
         spares: Kernels that wait, of launchers like this one, to be given out where they suit.
+
+    Raises:
+        ConfigError: The sandbox is none.
     """
 
     greets = True
@@ -66,7 +70,7 @@ class SandboxLauncher:
     def __init__(
         self, sandbox: Sandbox, preload: Sequence[str] = (), spares: Spares[SandboxedSpare] | None = None
     ) -> None:
-        self._sandbox = sandbox
+        self._sandbox = checked_sandbox(sandbox)
         self._preload = tuple(preload)
         self._spares = spares
         self._allowed = AllowedHosts(sandbox.allow_hosts)

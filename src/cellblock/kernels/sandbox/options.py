@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellblock.errors import ConfigError
+from cellblock.kernels.environment import can_be_set
 from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
+from cellblock.kernels.sandbox.kinds import check_kinds
 from cellblock.kernels.sandbox.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -83,14 +85,11 @@ class Sandbox:
     on_request: Callable[[HostRequest], None] | None = None
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.workspace is not None:
             _check_directory(Path(self.workspace))
-        if isinstance(self.read_only, str):
-            raise ConfigError(f"read_only must be a list of paths, as in [{self.read_only!r}].")
         for path in self.read_only:
             _check_readable(Path(path))
-        if isinstance(self.allow_hosts, str):
-            raise ConfigError(f"allow_hosts must be a list of names, as in [{self.allow_hosts!r}].")
         AllowedHosts(self.allow_hosts)
         _check_environment(self.env)
         _check_limits(self.limits)
@@ -131,8 +130,8 @@ def _check_environment(env: Mapping[str, str]) -> None:
         # Values may be secrets: no message repeats one.
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
             raise ConfigError(f"env has a name that is none of an environment variable: {name!r}.")
-        if not isinstance(value, str) or "\0" in value:
-            raise ConfigError(f"The value of {name} in env must be text without NUL characters.")
+        if not isinstance(value, str) or not can_be_set(value):
+            raise ConfigError(f"The value of {name} in env must be text without NUL characters and lone surrogates.")
 
 
 def _check_limits(limits: Limits) -> None:

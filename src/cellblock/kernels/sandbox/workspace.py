@@ -35,10 +35,15 @@ class Workspace:
 
     Args:
         folder: The host's directory.
+
+    Raises:
+        ConfigError: It is no directory.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        if not Path(folder).is_dir():
+            raise ConfigError(f"A workspace must be an existing directory, and {folder} is none. Create it first.")
+        self.folder = Path(folder).resolve()  # a link given by the caller is followed, now and not later
 
     def names(self) -> list[str]:
         """The names of the regular files there, sorted. They are the code's choice: do not print them as they are.
