@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cellblock.errors import KernelStartError
 from cellblock.kernels.forkserver.rules import is_own
 from cellblock.kernels.handover import CHANNELS, handover, runtime_folder
 from cellblock.kernels.process import KernelProcess, open_log
@@ -34,6 +35,7 @@ __all__ = [
     "filled_pipe",
     "launcher_for",
     "lifeline_pipe",
+    "working_directory",
 ]
 
 PROGRAM = Path(__file__).with_name("kernel_program")
@@ -98,12 +100,13 @@ class DescriptorLauncher:
         self, spec: KernelSpec, cwd: str | None, env: Mapping[str, str]
     ) -> AsyncIterator[tuple[LocalProcess, ZmqTransport]]:
         """Starts the kernel. See ``Launcher``."""
+        directory = working_directory(cwd)
         with handover() as given, lifeline_pipe() as (lifeline, kept):
             config_fd = filled_pipe(json.dumps({**given.config, "lifeline": lifeline}).encode())
             try:
                 process = KernelProcess(
                     [spec.interpreter, "-Xfrozen_modules=off", str(PROGRAM), str(config_fd)],
-                    cwd=cwd,
+                    cwd=directory,
                     env={**os.environ, **env},
                     pass_fds=(*given.descriptors, config_fd, lifeline),
                     log=given.log,
@@ -132,6 +135,7 @@ class ConnectionFileLauncher:
 
         from cellblock.transports.zmq import ZmqTransport
 
+        directory = working_directory(cwd)
         with runtime_folder() as folder, lifeline_pipe() as (lifeline, kept):
             key = secrets.token_hex(32).encode()
             file, info = write_connection_file(str(folder / "kernel.json"), key=key, transport="tcp", ip="127.0.0.1")
@@ -140,7 +144,7 @@ class ConnectionFileLauncher:
                 argv = [sys.executable, str(PROGRAM / "guard.py"), str(lifeline), *argv]
             process = KernelProcess(
                 argv,
-                cwd=cwd,
+                cwd=directory,
                 env={**os.environ, **env},
                 pass_fds=() if sys.platform == "win32" else (lifeline,),
                 log=open_log(),
@@ -150,6 +154,24 @@ class ConnectionFileLauncher:
 
     def close(self) -> None:
         """There is nothing to remove."""
+
+
+def working_directory(cwd: str | None) -> str:
+    """The path of the directory that a kernel is to run in.
+
+    Args:
+        cwd: What was asked for; None for the caller's.
+
+    Raises:
+        KernelStartError: The caller's is wanted and is gone.
+    """
+    try:
+        return str(Path(cwd or ".").absolute())
+    except FileNotFoundError:
+        raise KernelStartError(
+            "A kernel was wanted in the working directory of this process, which has been removed. "
+            "Change to another, or give the kernel one with cwd."
+        ) from None
 
 
 @contextlib.contextmanager

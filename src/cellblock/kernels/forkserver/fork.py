@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellblock.errors import KernelStartError, SandboxUnavailable
 from cellblock.kernels.forkserver.client import fork_server
+from cellblock.kernels.launch import working_directory
 from cellblock.kernels.readable import is_readable
 
 if TYPE_CHECKING:
@@ -241,22 +243,30 @@ def named_descriptors(given: Handover, lifeline: int) -> dict[str, int]:
 
 
 def surroundings(cwd: str | None, env: Mapping[str, str]) -> dict[str, Any]:
-    """What a child of this process would have from it.
+    """What a child of this process, started by this thread, would have from it.
 
     Args:
         cwd: The working directory; None for the caller's.
         env: Environment variables beside the caller's.
+
+    Raises:
+        KernelStartError: The caller's directory is wanted and is gone.
     """
     import resource  # not there on Windows, where this module is imported and not used
 
     limits = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
-    umask = next(line.split()[1] for line in status.splitlines() if line.startswith("Umask:"))
+    fields = {name: value for name, _, value in (line.partition(":") for line in status.splitlines())}
+    ignored = int(fields["SigIgn"], 16)
     return {
-        "cwd": str(Path(cwd or ".").absolute()),
+        "cwd": working_directory(cwd),
         "env": {**os.environ, **env},
-        "umask": int(umask, 8),
+        "umask": int(fields["Umask"], 8),
         "limits": [(limit, resource.getrlimit(limit)) for limit in limits],
+        "ignored": [number for number in range(1, signal.NSIG) if ignored >> (number - 1) & 1],
+        "processors": sorted(os.sched_getaffinity(0)),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        "oom_score_adj": Path("/proc/self/oom_score_adj").read_text(encoding="ascii"),
     }
 
 

@@ -43,8 +43,9 @@ class ForkLauncher:
         """Forks the kernel, or starts it where that is not the same. See ``Launcher``."""
         if why_not_forked(spec, env=env, preload=self._preload) is None:
             fork_server(self._preload)  # a first one begins while the rest is made
+            where = surroundings(cwd, env)
             with handover() as given, lifeline_pipe() as (lifeline, kept):
-                process = await self._fork(given, lifeline, kept, surroundings(cwd, env))
+                process = await self._fork(given, lifeline, kept, where)
                 if process is not None:
                     yield process, given.transport()
                     return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_own", "read_at_start", "why_no_spare", "why_not_forked", "why_not_set_later"]
 
-_READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG")
+_READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG", "OPENSSL_")
 _READ_BY_PACKAGES = (
     *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "VECLIB_", "NPY_", "NUMEXPR_", "NUMBA_"),
     *("MPL", "TORCH_", "PYTORCH_", "CUDA_", "TF_", "JAX_", "XLA_", "ARROW_", "RAYON_", "HOME", "XDG_"),

@@ -2,14 +2,15 @@
 
 It talks with its owner in lines of JSON on its channel. The owner says two things. First what to become: ``descriptors``,
 the names of those that came with the channel; ``spare``; and what ``make_app`` takes, or ``argv``, the arguments of
-ipykernel_launcher, for a kernel as Jupyter starts it. Then where: ``cwd``, ``env``, ``umask``, ``limits``, and to a spare
-perhaps another ``key``. A spare does not wait for the second before it makes itself ready. The process says ``pid``,
-``settled`` and ``ready``, a spare the last before the second; or instead of ``settled``, ``stale``, a path that has changed
-since the fork server read it, and ends.
+ipykernel_launcher, for a kernel as Jupyter starts it. Then where: ``cwd``, ``env``, and what a child of the owner would have
+from it (see ``_inherit``), and to a spare perhaps another ``key``. A spare does not wait for the second before it makes itself
+ready. The process says ``pid``, ``settled`` and ``ready``, a spare the last before the second; or instead of ``settled``,
+``stale``, a path that has changed since the fork server read it, and ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 """What ipykernel sets MPLBACKEND to."""
+
+_OWN_SIGNALS = {signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGKILL, signal.SIGSTOP}
+"""How these are handled is the kernel's matter, or Python's, whatever a parent ignored; or nobody can change it."""
 
 
 class Channel:
@@ -163,14 +167,37 @@ def _settle(channel: Channel, imported: Imported | None) -> dict[str, Any]:
         del os.environ[name]
     os.environ.update(environment)
     time.tzset()
-    os.umask(surroundings["umask"])
-    for number, limits in surroundings["limits"]:
-        resource.setrlimit(number, limits)
+    _inherit(surroundings)
     os.chdir(surroundings["cwd"])
     if "multiprocessing.process" in sys.modules:
         sys.modules["multiprocessing.process"].ORIGINAL_DIR = str(Path.cwd())
     importlib.invalidate_caches()
     return surroundings
+
+
+def _inherit(surroundings: dict[str, Any]) -> None:
+    """Takes what a process has from its parent, which may have changed since this one's began.
+
+    A right that the owner has lost meanwhile is not taken back: ``nice`` and ``oom_score_adj`` fall only with privileges.
+    """
+    os.umask(surroundings["umask"])
+    for number, limits in surroundings["limits"]:
+        resource.setrlimit(number, limits)
+    for number in signal.valid_signals() - _OWN_SIGNALS:
+        handler = signal.getsignal(number)
+        if number in surroundings["ignored"] and handler == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_IGN)
+        elif number not in surroundings["ignored"] and handler == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    for thread in os.listdir("/proc/self/task"):  # a spare has several  # noqa: PTH208 - numbers, not paths
+        if surroundings["processors"] is not None:
+            with contextlib.suppress(OSError):  # there are none of them left to this process
+                os.sched_setaffinity(int(thread), surroundings["processors"])
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, int(thread), surroundings["nice"])
+    if surroundings["oom_score_adj"] is not None:
+        with contextlib.suppress(PermissionError):
+            Path("/proc/self/oom_score_adj").write_text(surroundings["oom_score_adj"])
 
 
 def _take_streams(given: dict[str, int]) -> None:

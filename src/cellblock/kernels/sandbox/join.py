@@ -146,8 +146,10 @@ def where(cwd: str, environment: Mapping[str, str]) -> dict[str, Any]:
         cwd: The working directory, as it is called inside.
         environment: The whole of it.
     """
-    # The limits are the sandbox's.
-    return {"cwd": cwd, "env": dict(environment), "umask": surroundings(None, {})["umask"], "limits": []}
+    # The limits, the processors and what is killed first are the sandbox's.
+    outside = surroundings("/", {})
+    kept = {name: outside[name] for name in ("umask", "ignored", "nice")}
+    return {**kept, "cwd": cwd, "env": dict(environment), "limits": [], "processors": None, "oom_score_adj": None}
 
 
 def _copy(file: IO[bytes]) -> IO[bytes]:

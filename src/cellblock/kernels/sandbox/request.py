@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ class Request:
         return {
             "uid": self.plan.uid,
             "rlimits": self.limiter.for_each_process,
-            "processors": self.limiter.processors,
+            # A process that comes in from outside has those of the fork server's beginning.
+            "processors": self.limiter.processors or sorted(os.sched_getaffinity(0)),
             "writable": layout.WRITABLE,
             "proxy": layout.PROXY_PORT,
             "env": environment,
