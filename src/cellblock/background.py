@@ -30,6 +30,11 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="cellblock-loop", daemon=True)
         self._thread.start()
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the loop's own thread, where waiting for it would be waiting for oneself."""
+        return threading.current_thread() is self._thread
+
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop and waits for what it gives.
 
@@ -76,7 +81,7 @@ class BackgroundLoop:
             raise SessionClosed(
                 "This session belongs to the process that this one was forked from. Make a new session here."
             )
-        if threading.current_thread() is self._thread:
+        if self.is_here:
             coroutine.close()
             raise RuntimeError(
                 "A blocking call was made from cellblock's own event loop. Use the asynchronous API there."
@@ -95,7 +100,7 @@ class BackgroundLoop:
         """
         if os.getpid() != self._owner:
             return
-        if threading.current_thread() is self._thread:
+        if self.is_here:
             self.submit_from_anywhere(begin())
         else:
             self.call(begin())

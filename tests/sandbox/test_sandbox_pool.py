@@ -4,10 +4,12 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from cellblock import AsyncSession, Session
+from cellblock.background import background_loop
 from cellblock.errors import ConfigError
 from cellblock.kernels.forkserver.client import fork_server
 from cellblock.kernels.kernelspec import find_kernelspec
@@ -135,6 +137,14 @@ def test_a_closed_pool_leaves_nothing():
     assert all(spare._gone.is_set() for spare in spares)
     with pytest.raises(ConfigError, match="closed"):
         pool.kernel()
+
+
+def test_a_pool_that_is_dropped_in_the_loop_that_ends_its_kernels_does_not_wait_for_itself(spare):
+    async def close():
+        spare.close(wait=threading.TIMEOUT_MAX)
+
+    background_loop().call(close())
+    assert spare._gone.wait(10)
 
 
 @pytest.mark.parametrize("built", [True, False])

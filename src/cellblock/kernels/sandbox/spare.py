@@ -108,7 +108,7 @@ class SandboxedSpare:
         """
         self.kill()
         self._names.close()
-        if wait and self._unwanted:
+        if wait and self._unwanted and not background_loop().is_here:  # where a garbage collection may drop a pool
             self._gone.wait(wait)
 
     def let_go(self) -> None:
