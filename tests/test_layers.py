@@ -15,11 +15,13 @@ LAYERS = (
     {"_core"},
     {
         "background",
+        "block_cells",
         "deadline",
         "files",
         "guarded_files",
         "journal",
         "notebook_file",
+        "shell_cell",
         "spool",
     },  # a loop, a clock and files, for all above
     {"transports"},

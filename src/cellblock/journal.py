@@ -6,7 +6,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
-from cellblock._core.notebook_cells import code_cell, notebook_metadata, with_magic
+from cellblock._core.notebook_cells import code_cell, notebook_metadata
 from cellblock.notebook_file import NotebookFile
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ class Journal:
         """Adds a block and what running it came to.
 
         Args:
-            code: The code as the kernel got it, so that the notebook can be run again.
+            code: The code as a cell of the notebook has it, so that the notebook can be run again.
             language: The block's own language, kept in the cell's metadata.
             cell: Its result.
 
         Raises:
             ConfigError: The file cannot be written; the message says why.
         """
-        entry = code_cell(with_magic(code), cell, cell_id=secrets.token_hex(4), language=language)
+        entry = code_cell(code, cell, cell_id=secrets.token_hex(4), language=language)
         with self._lock:
             self._file.append(entry)

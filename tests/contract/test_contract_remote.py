@@ -4,6 +4,8 @@ from typing import ClassVar
 
 import pytest
 
+from cellblock._core.shell_failure import shell_outcome
+from cellblock.block_cells import to_cell
 from cellblock.kernels.remote import RemoteKernel
 from cellblock.testing import SessionContract
 from servers.stock import stock_gateway, stock_server
@@ -16,6 +18,20 @@ class _Stock(SessionContract):
     server_limits_rate: ClassVar[bool] = True
     death_notice: ClassVar[float] = 8.0
     grace: ClassVar[float] = 5.0
+
+    def test_a_shell_block_needs_nothing_of_ours_in_the_kernel(self, session):
+        ran = session.run(to_cell('read x\necho "got $x"; echo problem >&2\nsleep 1000 &\nexit 3', "bash"))
+        result, exit_code = shell_outcome(ran, "bash")
+        assert (exit_code, result.error) == (3, None)
+        assert sorted((output.name, output.text) for output in result.outputs) == [
+            ("stderr", "problem\n"),
+            ("stdout", "got \n"),
+        ]
+
+    def test_a_shell_block_ends_at_its_deadline(self, session):
+        result, exit_code = shell_outcome(session.run(to_cell("echo a; sleep 1000", "sh"), timeout=1), "sh")
+        assert (exit_code, result.error, result.state_kept) == (124, None, True)
+        assert result.text.startswith("a\nTimeout: ")
 
 
 class TestJupyterServer(_Stock):

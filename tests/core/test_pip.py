@@ -2,10 +2,18 @@
 
 import pytest
 
-from cellblock._core.pip import quiet_pip
+from cellblock._core.pip import quiet_pip, quiet_pip_in_script
 
 FLAGS = "-qq --disable-pip-version-check"
-MAGIC = "!\"{__import__('sys').executable}\" -m pip install " + FLAGS
+
+
+def magic(arguments):
+    """What a ``%pip install`` becomes: its arguments stand in a literal."""
+    return (
+        "get_ipython().system('\"' + __import__('sys').executable + '\"' + "
+        f"{' -m pip install ' + arguments!r}"
+        ") or __import__('subprocess').CompletedProcess('%pip install', _exit_code).check_returncode()"
+    )
 
 
 @pytest.mark.parametrize(
@@ -16,14 +24,19 @@ MAGIC = "!\"{__import__('sys').executable}\" -m pip install " + FLAGS
         ("!pip3 install numpy", f"!pip3 install {FLAGS} numpy"),
         ("!python -m pip install numpy", f"!python -m pip install {FLAGS} numpy"),
         ("!python3 -m pip install -U numpy", f"!python3 -m pip install {FLAGS} -U numpy"),
-        ("%pip install numpy pandas", f"{MAGIC} numpy pandas"),
-        ("% pip install numpy", f"{MAGIC} numpy"),
+        ("%pip install numpy pandas", magic(f"{FLAGS} numpy pandas")),
+        ("% pip install numpy", magic(f"{FLAGS} numpy")),
         ("!pip install", f"!pip install {FLAGS}"),
         ("!pip  install 'a>1'  # why", f"!pip install {FLAGS} 'a>1'  # why"),
         ("!pip install $package", f"!pip install {FLAGS} $package"),
         ("!pip install \\\n  numpy \\\n  pandas", f"!pip install {FLAGS} \\\n  numpy \\\n  pandas"),
+        ("%pip install -r $DIR/a 'b>1' \\\n  {c}\n1", magic(f"{FLAGS} -r $DIR/a 'b>1'    {{c}}") + "\n1"),
+        ("if True:\n    %pip install a", "if True:\n    " + magic(f"{FLAGS} a")),
         ("if True:\n    !pip install numpy\n", f"if True:\n    !pip install {FLAGS} numpy\n"),
-        ("import os\n!pip install a\nx = 1\n%pip install b", f"import os\n!pip install {FLAGS} a\nx = 1\n{MAGIC} b"),
+        (
+            "import os\n!pip install a\nx = 1\n%pip install b",
+            f"import os\n!pip install {FLAGS} a\nx = 1\n" + magic(f"{FLAGS} b"),
+        ),
         ("'''text'''\n!pip install a", f"'''text'''\n!pip install {FLAGS} a"),
         ("x = [\n  1,\n]\n!pip install a", f"x = [\n  1,\n]\n!pip install {FLAGS} a"),
         ("# it's (fine\n!pip install a", f"# it's (fine\n!pip install {FLAGS} a"),
@@ -77,8 +90,10 @@ def test_what_only_looks_like_one_stays_as_it_is(code):
     "option", ["-q", "-qq", "-qqq", "--quiet", "-v", "-vv", "--verbose", "--dry-run", "--report=-", "--report -"]
 )
 def test_who_chose_how_much_pip_says_is_obeyed(option):
-    for line in (f"!pip install {option} numpy", f"%pip install numpy {option}"):
-        assert quiet_pip(line) == line
+    line = f"!pip install {option} numpy"
+    assert quiet_pip(line) == line
+    assert quiet_pip(f"%pip install numpy {option}") == magic(f"numpy {option}")
+    assert quiet_pip_in_script(f"pip install {option} numpy") == f"pip install {option} numpy"
 
 
 def test_other_lines_keep_their_ends():
@@ -88,3 +103,23 @@ def test_other_lines_keep_their_ends():
 def test_a_large_cell_takes_no_time_to_speak_of():
     code = "x = [" + "'text with ( and \\' in it', # comment\n" * 50_000 + "]\n!pip install a"
     assert quiet_pip(code).endswith(f"!pip install {FLAGS} a")
+
+
+@pytest.mark.parametrize(
+    ("script", "quiet"),
+    [
+        ("pip install a", f"pip install {FLAGS} a"),
+        ("  pip3 install a", f"  pip3 install {FLAGS} a"),
+        ("python3 -m pip install a \\\n  b", f"python3 -m pip install {FLAGS} a \\\n  b"),
+        ("if true; then\n  pip install a\nfi\n", f"if true; then\n  pip install {FLAGS} a\nfi\n"),
+        ("pip install a \\\n  -q b", "pip install a \\\n  -q b"),
+        ("echo '\npip install a\n'", "echo '\npip install a\n'"),
+        ("cat <<EOF\npip install a\nEOF", "cat <<EOF\npip install a\nEOF"),
+        ("echo \\\npip install a", "echo \\\npip install a"),
+        ("pip list", "pip list"),
+        ("pip installer", "pip installer"),
+        ("echo pip install a", "echo pip install a"),
+    ],
+)
+def test_pip_lines_of_a_script_are_told_to_be_quiet(script, quiet):
+    assert quiet_pip_in_script(script) == quiet

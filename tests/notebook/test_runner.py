@@ -125,7 +125,7 @@ async def test_the_executed_notebook(written: Written, tmp_path: Path) -> None:
     assert [cell.execution_count for cell in cells if cell.cell_type == "code"] == [1, 2, 3, None]
     first, shell, failing, never = (cell for cell in cells if cell.cell_type == "code")
     assert [output.output_type for output in first.outputs] == ["stream", "execute_result"]
-    assert shell.source == "%%script bash\necho c\n"
+    assert shell.source == "%%bash\necho c"
     assert shell.metadata.cellblock.language == "bash"
     assert failing.outputs[0].ename == "ValueError"
     assert never.outputs == []

@@ -8,7 +8,6 @@ Source: nbformat's ``nbformat.v4.5.schema.json``.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from cellblock._core.results import CellResult, CellStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["NBFORMAT", "NBFORMAT_MINOR", "code_cell", "notebook_metadata", "text_cell", "with_magic"]
+__all__ = ["NBFORMAT", "NBFORMAT_MINOR", "code_cell", "notebook_metadata", "text_cell"]
 
 NBFORMAT, NBFORMAT_MINOR = 4, 5
 
@@ -114,23 +113,6 @@ def notebook_metadata(kernel_name: str = "python3", language: str = "python") ->
         },
         "language_info": dict(_PYTHON) if language == "python" else {"name": language},
     }
-
-
-def with_magic(source: str) -> str:
-    """A cell that is one ``run_cell_magic`` call, as the ``%%`` cell that people write for it; any other as it is.
-
-    Args:
-        source: Code as a kernel got it.
-    """
-    try:
-        (statement,) = ast.parse(source).body
-    except (SyntaxError, ValueError):  # IPython's own syntax, or more than one statement
-        return source
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    if not isinstance(call, ast.Call) or ast.unparse(call.func) != "get_ipython().run_cell_magic":
-        return source
-    name, argument, body = (ast.literal_eval(value) for value in call.args)
-    return f"%%{name} {argument}".rstrip() + f"\n{body}"
 
 
 def _outcome(result: CellResult) -> dict[str, Any]:

@@ -1,21 +1,27 @@
-"""Making `pip install` lines of a cell quiet, without touching text that only looks like one."""
+"""Making `pip install` lines of a block quiet, without touching text that only looks like one."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from cellblock._core.shell_lines import command_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["quiet_pip"]
+__all__ = ["MAGIC", "quiet_pip", "quiet_pip_in_script"]
 
+MAGIC = "%pip install"
+"""What the error of a ``%pip`` line that failed calls its command."""
+
+_PIP = r"(?:python3?[ \t]+-m[ \t]+)?pip3?"
 _PIP_LINE = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<call>[!%][ \t]*(?:python3?[ \t]+-m[ \t]+)?pip3?)[ \t]+install\b(?P<rest>.*)$", re.MULTILINE
+    rf"^(?P<indent>[ \t]*)(?P<call>[!%][ \t]*{_PIP})[ \t]+install\b(?P<rest>(?:\\\n|[^\n])*)$", re.MULTILINE
 )
-_QUIET = re.compile(r"(?:^|\s)(?:-q+|--quiet|-v+|--verbose|--dry-run|--report)(?:\s|=|$)")
-_FLAGS = "-qq --disable-pip-version-check"
-_KERNELS_PIP = "!\"{__import__('sys').executable}\" -m pip"
+_PIP_IN_SCRIPT = re.compile(rf"(?P<call>[ \t]*{_PIP}[ \t]+install\b)(?P<rest>(?:\\\n|[^\n])*)")
+_CHOSEN = re.compile(r"(?:^|\s)(?:-q+|--quiet|-v+|--verbose|--dry-run|--report)(?:\s|=|$)")
+_FLAGS = " -qq --disable-pip-version-check"
 _COMMAND = re.compile(r"[ \t]*[!%?](?:\\\n|[^\n])*")
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?(?:"""|\Z)|\'\'\'(?:\\.|[^\\])*?(?:\'\'\'|\Z)'  # strings of several lines
@@ -28,9 +34,9 @@ _TOKEN = re.compile(
 def quiet_pip(code: str) -> str:
     """The code with its ``!pip install`` and ``%pip install`` lines told to print errors only.
 
-    ``-qq`` leaves what pip calls errors, so a failure is still said. ``%pip`` becomes the command it stands for, because
-    the magic itself adds a note that no flag turns off. Lines inside strings stay as they are, and so do lines whose
-    writer chose how much they say.
+    ``-qq`` leaves what pip calls errors, so a failure is still said. ``%pip`` becomes the call that it is, because the
+    magic itself adds a note that no flag turns off, and takes no notice of how pip ended. Lines inside strings stay as
+    they are, and of lines whose writer chose how much they say, the flags.
 
     Args:
         code: The source of a cell.
@@ -44,12 +50,41 @@ def quiet_pip(code: str) -> str:
     def quiet(line: re.Match[str]) -> str:
         nonlocal commands
         commands = set(_command_starts(code)) if commands is None else commands
-        if line.start() not in commands or _QUIET.search(line["rest"]):
+        if line.start() not in commands:
             return line[0]
-        call = _KERNELS_PIP if line["call"].startswith("%") else line["call"]
-        return f"{line['indent']}{call} install {_FLAGS}{line['rest']}"
+        arguments = _flags(line["rest"]) + line["rest"]
+        if line["call"].startswith("%"):
+            return line["indent"] + _magics_call(arguments.replace("\\\n", " ").rstrip())
+        return f"{line['indent']}{line['call']} install{arguments}"
 
     return _PIP_LINE.sub(quiet, code)
+
+
+def quiet_pip_in_script(script: str) -> str:
+    """A shell's script with its ``pip install`` lines told to print errors only.
+
+    Args:
+        script: The source, without lines of IPython's.
+    """
+    if "pip" not in script or "install" not in script:
+        return script
+    pieces, at = [], 0
+    for start in command_lines(script):
+        if line := _PIP_IN_SCRIPT.match(script, start):
+            pieces += [script[at : line.end("call")], _flags(line["rest"])]
+            at = line.end("call")
+    return "".join((*pieces, script[at:]))
+
+
+def _flags(rest: str) -> str:
+    return "" if _CHOSEN.search(rest) else _FLAGS
+
+
+def _magics_call(arguments: str) -> str:
+    """What ``%pip install`` does: the interpreter's name is no part of what IPython looks for variables in."""
+    command = f"'\"' + __import__('sys').executable + '\"' + {' -m pip install' + arguments!r}"
+    told = f"__import__('subprocess').CompletedProcess({MAGIC!r}, _exit_code).check_returncode()"
+    return f"get_ipython().system({command}) or {told}"
 
 
 def _command_starts(code: str) -> Iterator[int]:

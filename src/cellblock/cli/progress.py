@@ -13,10 +13,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from cellblock._core.languages import is_shell_failure
 from cellblock._core.outputs import ClearOutput, DisplayOutput, ErrorOutput, OmittedOutput, Output, StreamOutput
 from cellblock._core.render import render_cell
 from cellblock._core.results import CellResult, CellStatus
+from cellblock._core.shell_failure import is_shell_failure
 from cellblock._core.terminal import screen_text
 from cellblock.cli.plain_lines import PlainLines
 from cellblock.notebook.runner import BlockEvent, BlockFinished, BlockOutput, BlockStarted
@@ -113,7 +113,7 @@ class Progress:
                 text = f"[{output.characters:,} characters came too fast to be shown; the notebook has them.]"
                 self._print_output(text, "yellow")
                 return
-            case ErrorOutput() if is_shell_failure(block.language, output.ename):
+            case ErrorOutput() if is_shell_failure(block.language, output):
                 return
         self._flush()
         text = render_cell(CellResult(CellStatus.OK, (output,))).text

@@ -38,7 +38,8 @@ class Block:
     Attributes:
         number: 1 for the first of the document.
         code: The code as its author wrote it.
-        source: The code as the kernel gets it; the same but for languages that are not the kernel's.
+        source: The code as the kernel gets it.
+        cell_source: The code as a cell of a notebook has it; None if that is as its author wrote it.
         language: The language it is written in.
         cell_id: Its id, unique in the document.
         line: The line of its fence in a Markdown file; 0 in a notebook.
@@ -51,6 +52,7 @@ class Block:
     source: str
     language: str
     cell_id: str
+    cell_source: str | None = None
     line: int = 0
     may_fail: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)

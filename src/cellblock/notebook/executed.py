@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cellblock._core.notebook_cells import code_cell, text_cell, with_magic
+from cellblock._core.notebook_cells import code_cell, text_cell
 from cellblock.notebook.documents import Block, Document, TextCell
 from cellblock.notebook_file import NotebookFile
 
@@ -60,10 +60,9 @@ class ExecutedNotebook:
 
 
 def _cell(block: Block, result: CellResult | None) -> dict[str, Any]:
-    if block.source == block.code:
-        return code_cell(block.code, result, cell_id=block.cell_id, metadata=block.metadata)
-    source = with_magic(block.source)
-    return code_cell(source, result, cell_id=block.cell_id, language=block.language, metadata=block.metadata)
+    source = block.code if block.cell_source is None else block.cell_source
+    language = "" if source == block.code else block.language
+    return code_cell(source, result, cell_id=block.cell_id, language=language, metadata=block.metadata)
 
 
 def _unrun(cell: TextCell | Block) -> dict[str, Any]:

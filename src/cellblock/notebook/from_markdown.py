@@ -7,8 +7,8 @@ import textwrap
 from itertools import count
 from typing import TYPE_CHECKING
 
-from cellblock._core.languages import to_cell
 from cellblock._core.markdown import FencedBlock, extract_blocks
+from cellblock.block_cells import notebook_source, to_cell
 from cellblock.errors import ConfigError
 from cellblock.notebook.documents import Block, TextCell
 
@@ -56,6 +56,7 @@ def cells_of_markdown(text: str, name: str, kernel_language: str) -> Iterator[Te
             code=fence.code,
             source=source,
             language=fence.language,
+            cell_source=notebook_source(fence.code, fence.language, kernel_language),
             cell_id=f"block-{number}",
             line=fence.line,
             may_fail="raises-exception" in fence.classes,

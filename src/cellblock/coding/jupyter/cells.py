@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellblock._core.blocks import CodeBlock, IPythonCodeResult
-from cellblock._core.languages import to_cell
 from cellblock._core.outputs import DisplayOutput, Output, ResultOutput, StreamOutput
 from cellblock._core.render import Rendered, apply_budget, render_cell
 from cellblock._core.results import CellResult, CellStatus
 from cellblock._core.shell_failure import shell_outcome
+from cellblock.block_cells import notebook_source, to_cell
 from cellblock.deadline import Deadline
 from cellblock.errors import ConfigError
 
@@ -89,8 +89,9 @@ class BlockRunner:
         )
 
     async def _run_block(self, block: CodeBlock, deadline: Deadline) -> _BlockOutcome:
+        kernel_language = self._session.kernel.language
         try:
-            code = to_cell(block.code, block.language, self._session.kernel.language)
+            code = to_cell(block.code, block.language, kernel_language)
         except ConfigError as error:
             cell = CellResult(CellStatus.NOT_RUN, cause=str(error), generation=self._session.generation)
             return _BlockOutcome(cell, str(error), [], 1)
@@ -104,7 +105,8 @@ class BlockRunner:
         cell, exit_code = shell_outcome(cell, block.language)
         rendered = await self._render(cell)
         if self._journal is not None:
-            await asyncio.to_thread(self._journal.record, code, block.language, cell)
+            source = notebook_source(block.code, block.language, kernel_language)
+            await asyncio.to_thread(self._journal.record, source, block.language, cell)
         return _BlockOutcome(cell, rendered.text, rendered.files, exit_code)
 
     async def _render(self, cell: CellResult) -> Rendered:
