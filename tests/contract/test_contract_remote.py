@@ -20,8 +20,9 @@ class _Stock(SessionContract):
     grace: ClassVar[float] = 5.0
 
     def test_a_shell_block_needs_nothing_of_ours_in_the_kernel(self, session):
-        ran = session.run(to_cell('read x\necho "got $x"; echo problem >&2\nsleep 1000 &\nexit 3', "bash"))
-        result, exit_code = shell_outcome(ran, "bash")
+        code = 'read x\necho "got $x"; echo problem >&2\nsleep 1000 & echo $! > left; exit 3'
+        result, exit_code = shell_outcome(session.run(to_cell(code, "bash")), "bash")
+        session.run("import os, pathlib; os.kill(int(pathlib.Path('left').read_text()), 9); os.unlink('left')")
         assert (exit_code, result.error) == (3, None)
         assert sorted((output.name, output.text) for output in result.outputs) == [
             ("stderr", "problem\n"),
