@@ -23,6 +23,7 @@ LAYERS = (
         "notebook_file",
         "shell_cell",
         "spool",
+        "write_turn",
     },  # a loop, a clock and files, for all above
     {"transports"},
     {"kernels", "servers"},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import stat
@@ -108,6 +109,75 @@ def test_a_cell_costs_no_more_parsing_in_a_long_journal(tmp_path: Path, monkeypa
     assert not loaded
 
 
+def test_journals_of_one_file_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    """Each with a journal of its own, as executors have."""
+    path = tmp_path / "run.ipynb"
+
+    def write(name: str) -> None:
+        journal = Journal(path)
+        for i in range(30):
+            journal.record(f"{name} = {i}", "python", OK)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(sources(path)) == sorted(f"{name} = {i}" for name in "abc" for i in range(30))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+TAKES_PART = """
+import sys
+from cellblock._core.results import CellResult, CellStatus
+from cellblock.journal import Journal
+print("ready", flush=True)
+sys.stdin.readline()
+journal = Journal(sys.argv[1])
+for number in range(20):
+    journal.record(f"{sys.argv[2]} = {number}", "python", CellResult(CellStatus.OK))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there processes have no turns")
+def test_processes_of_one_file_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    """Also at the moment when the file is made, which all of them begin with."""
+    path = tmp_path / "run.ipynb"
+    with contextlib.ExitStack() as running:
+        writers = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", TAKES_PART, path, name],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for name in "abc"
+        ]
+        for writer in writers:
+            assert writer.stdout
+            writer.stdout.readline()
+        for writer in writers:
+            assert writer.stdin
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert sorted(sources(path)) == sorted(f"{name} = {i}" for name in "abc" for i in range(20))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    with contextlib.ExitStack() as writing:
+        writing.enter_context(replacing(path, new=True)).write(b"late")
+        path.write_text("first")
+        with pytest.raises(FileExistsError):
+            writing.close()
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 WRITER = """
 import sys
 from cellblock._core.outputs import DisplayOutput
@@ -147,6 +217,7 @@ def test_a_killed_process_leaves_a_whole_notebook(tmp_path: Path) -> None:
         (b"", "is not a notebook"),
         (b"\x89PNG\0", "is not a notebook"),
         (b"[1]", "is not a notebook"),
+        (b"[" * 100_000, "is not a notebook"),
         (b'{"cells": []}', "is not a notebook"),
         (b'{"cells": [], "metadata": {}, "nbformat": "x", "nbformat_minor": 5}', "is not a notebook"),
         (b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}', "has notebook format 4.4"),

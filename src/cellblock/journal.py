@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from typing import TYPE_CHECKING, Any
 
 from cellblock._core.notebook_cells import code_cell, notebook_metadata
@@ -22,7 +21,7 @@ class Journal:
     """A notebook with every block that was run and what it came to, on disk as soon as the block is over.
 
     The file is whole at every moment, even if this process is killed. One that is there already is added to. May be
-    used from several threads.
+    used from several threads, and several journals may write one file.
 
     Args:
         path: The notebook, ``run.ipynb`` say; its directory must exist.
@@ -34,7 +33,6 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
         self._file = NotebookFile(path, metadata or notebook_metadata())
-        self._lock = threading.Lock()
 
     def record(self, code: str, language: str, cell: CellResult) -> None:
         """Adds a block and what running it came to.
@@ -48,5 +46,4 @@ class Journal:
             ConfigError: The file cannot be written; the message says why.
         """
         entry = code_cell(code, cell, cell_id=secrets.token_hex(4), language=language)
-        with self._lock:
-            self._file.append(entry)
+        self._file.append(entry)

@@ -6,7 +6,8 @@ Rules of this file:
    reader and no crash sees half of it.
 2. ``cells`` is the last key of the notebook. Adding a cell copies the file up to there, which the operating system
    does, and writes the new cell and the end; nothing that is there already is parsed or made again.
-3. A file that somebody else changed in between (a person saved it in JupyterLab) is read again, never overwritten.
+3. A file that somebody else changed in between (a person saved it in JupyterLab, another writer of ours added to it) is
+   read again, never overwritten.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cellblock._core.notebook_cells import NBFORMAT, NBFORMAT_MINOR
 from cellblock.errors import ConfigError
+from cellblock.write_turn import WriteTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["NotebookFile", "replacing"]
 
@@ -33,12 +35,16 @@ _TAIL = b"\n ]\n}\n"
 
 
 @contextmanager
-def replacing(path: Path, *, copy: bool = False) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, copy: bool = False, new: bool = False) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of ``path`` when it is finished, or never if writing fails.
 
     Args:
         path: What is replaced or made; its directory must exist. Of a symbolic link, its target.
         copy: Start with a copy of what is there, to be changed.
+        new: Replace nothing.
+
+    Raises:
+        FileExistsError: ``new`` is given, and a file is there by the time that this one is finished.
     """
     path = path.resolve()
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -49,6 +55,8 @@ def replacing(path: Path, *, copy: bool = False) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if new and _linked(unfinished, path):
+            return
         if path.exists():
             shutil.copymode(path, unfinished)
         unfinished.replace(path)
@@ -56,8 +64,21 @@ def replacing(path: Path, *, copy: bool = False) -> Iterator[IO[bytes]]:
         unfinished.unlink(missing_ok=True)
 
 
+def _linked(unfinished: Path, path: Path) -> bool:
+    """Gives a finished file its name, which nobody may have taken; False where the file system has no such way."""
+    try:
+        path.hardlink_to(unfinished)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
 class NotebookFile:
     """A notebook that cells are added to. Made or rewritten by the first cell added, not before.
+
+    Several threads and processes may add to one file, each with a ``NotebookFile`` of its own or all with one.
 
     Args:
         path: Where it is.
@@ -73,6 +94,7 @@ class NotebookFile:
         self._metadata = dict(metadata)
         self._written: _Written | None = None
         self._fresh = fresh
+        self._turn = WriteTurn(self.path)
         if self.path.is_dir():
             raise ConfigError(f"The notebook cannot be written to {self.path}: it is a directory.")
         if not self.path.parent.is_dir():
@@ -90,28 +112,44 @@ class NotebookFile:
             ConfigError: The file cannot be written, or somebody made something else of it.
         """
         try:
-            if self._written and self._written.stamp == _stamp(self.path):
-                self._extend(self._written, cells)
-            elif self._fresh and self._written is None:
-                self._write(cells)
-            else:
-                self._write([*self._read(), *cells] if self.path.exists() else cells)
+            while not self._added(cells):
+                pass  # another process made the file first
         except OSError as error:
             raise ConfigError(f"The notebook {self.path} cannot be written: {error.strerror or error}.") from error
+
+    def _added(self, cells: Sequence[Mapping[str, Any]]) -> bool:
+        with self._turn.taken():
+            if self._fresh:
+                self._write(cells)
+                self._fresh = False
+            elif self._written and self._written.stamp == _stamp_of(self.path):
+                self._extend(self._written, cells)
+            elif self.path.exists():
+                self._write([*self._read(), *cells])
+            else:
+                try:
+                    self._write(cells, new=True)
+                except FileExistsError:
+                    return False
+        return True
 
     def _extend(self, written: _Written, cells: Iterable[Mapping[str, Any]]) -> None:
         with replacing(self.path, copy=True) as file:
             file.seek(written.end)
             file.truncate()
-            end = _write_cells(file, cells, first=written.empty)
-        self._written = _Written(_stamp(self.path), end, empty=False)
+            self._finish(file, _write_cells(file, cells, first=written.empty), empty=False)
 
-    def _write(self, cells: Iterable[Mapping[str, Any]]) -> None:
-        with replacing(self.path) as file:
+    def _write(self, cells: Iterable[Mapping[str, Any]], *, new: bool = False) -> None:
+        with replacing(self.path, new=new) as file:
             file.write((_HEAD % (_encode(self._metadata, 1).decode(), NBFORMAT, NBFORMAT_MINOR)).encode())
             start = file.tell()
             end = _write_cells(file, cells, first=True)
-        self._written = _Written(_stamp(self.path), end, empty=end == start)
+            self._finish(file, end, empty=end == start)
+
+    def _finish(self, file: IO[bytes], end: int, *, empty: bool) -> None:
+        """Remembers the file that was written, before it has its name and somebody else could replace it."""
+        file.flush()
+        self._written = _Written(_stamp(os.fstat(file.fileno())), end, empty=empty)
 
     def _read(self) -> list[Mapping[str, Any]]:
         """The cells of the file that is there; takes over its metadata."""
@@ -121,7 +159,7 @@ class NotebookFile:
             cells, metadata = list(notebook["cells"]), dict(notebook["metadata"])
         except OSError as error:
             raise ConfigError(f"The notebook {self.path} cannot be read: {error.strerror or error}.") from error
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ConfigError(
                 f"{self.path} is not a notebook that cells can be added to; choose another path."
             ) from error
@@ -138,7 +176,7 @@ class NotebookFile:
 class _Written:
     """The file as we left it: what tells whether it is still that, and where its last cell ends."""
 
-    stamp: tuple[int, ...] | None
+    stamp: tuple[int, ...]
     end: int
     empty: bool
 
@@ -153,11 +191,14 @@ def _write_cells(file: IO[bytes], cells: Iterable[Mapping[str, Any]], *, first: 
     return end
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
+def _stamp_of(path: Path) -> tuple[int, ...] | None:
     try:
-        stat = path.stat()
+        return _stamp(path.stat())
     except FileNotFoundError:
         return None
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, ...]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
