@@ -435,6 +435,35 @@ def test_a_journal_that_cannot_be_written_is_an_error_of_the_constructor(tmp_pat
         JupyterCodeExecutor(journal=tmp_path / "missing" / "run.ipynb", output_dir=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("get_ipython().run_cell_magic('bash', '', 'echo ' + 'a')", "python"),
+        ("get_ipython().run_cell_magic(*('bash', '', 'echo a'))", "python"),
+        ("x = " + "-" * 50_000 + "1", "python"),
+        ("get_ipython().run_cell_magic('bash', '', script)", "bash"),
+    ],
+)
+def test_the_journal_takes_any_code_as_its_author_wrote_it(tmp_path, code, language):
+    path = tmp_path / "run.ipynb"
+    with JupyterCodeExecutor(journal=path, output_dir=tmp_path) as executor:
+        result = run(executor, (code, language))
+    (cell,) = nbformat.read(path, as_version=4).cells
+    assert cell.source == (code if language == "python" else f"%%bash\n{code}")
+    assert cell.metadata.cellblock.status == result.status
+
+
+def test_a_journal_that_fails_leaves_the_result(tmp_path):
+    path = tmp_path / "run.ipynb"
+    with JupyterCodeExecutor(journal=path, output_dir=tmp_path) as executor:
+        path.write_text("somebody's own")
+        result = run(executor, "print('shown')", "print('after')")
+    said = f"The journal does not have this block: {path} is not a notebook that cells can be added to"
+    assert (result.exit_code, result.status) == (0, CellStatus.OK)
+    assert result.output == f"shown\n{said}; choose another path.\nafter\n{said}; choose another path."
+    assert path.read_text() == "somebody's own"
+
+
 # The budget
 
 

@@ -46,7 +46,8 @@ class CellResult:
         outputs: What it showed, in order.
         late: What earlier cells showed after they were over (background threads), since the last result.
         error: The exception that ended it, if one did.
-        cause: For a cell that did not end by itself: a sentence that says why ("The cell was stopped after 2 s.").
+        cause: For a cell that did not end by itself: a sentence that says why ("The cell was stopped after 2 s."). Also what
+            went wrong around a cell, such as a journal that could not be written.
         state_kept: Whether the kernel's variables and imports are still there.
         generation: Which kernel of the session ran it: 1, then one more for each restart.
         execution_count: The cell's number in its kernel, as in ``In [3]``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cellblock._core.blocks import CodeBlock, IPythonCodeResult
@@ -103,10 +103,10 @@ class BlockRunner:
         else:
             cell = await self._session.run(code, timeout=deadline.left, on_output=self._on_output)
         cell, exit_code = shell_outcome(cell, block.language)
-        rendered = await self._render(cell)
         if self._journal is not None:
             source = notebook_source(block.code, block.language, kernel_language)
-            await asyncio.to_thread(self._journal.record, source, block.language, cell)
+            cell = await asyncio.to_thread(_recorded, self._journal, source, block.language, cell)
+        rendered = await self._render(cell)
         return _BlockOutcome(cell, rendered.text, rendered.files, exit_code)
 
     async def _render(self, cell: CellResult) -> Rendered:
@@ -122,6 +122,15 @@ class BlockRunner:
         except OSError:
             return apply_budget(text, self._budget), []  # the sentence then says that the rest is nowhere
         return apply_budget(text, self._budget, whole or ""), [whole] if whole else []
+
+
+def _recorded(journal: Journal, source: str, language: str, cell: CellResult) -> CellResult:
+    """The result; it says so if the journal could not be told of it, which takes nothing from what the block did."""
+    try:
+        journal.record(source, language, cell)
+    except (ConfigError, OSError) as error:
+        return replace(cell, cause=f"{cell.cause} The journal does not have this block: {error}".lstrip())
+    return cell
 
 
 def _is_small(cell: CellResult) -> bool:
