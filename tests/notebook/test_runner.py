@@ -143,6 +143,38 @@ async def test_the_executed_notebook_runs_again(written: Written, tmp_path: Path
     assert second.result.text == first.result.text == "%%not a magic\n\"\"\"quotes\\n'''\n"
 
 
+PIP = "import os\n%pip install pip"
+
+
+async def test_pip_is_quiet_and_the_executed_notebook_has_what_the_author_wrote(
+    written: Written, tmp_path: Path
+) -> None:
+    document = written(f"```python\n{PIP}\n```\n\n```bash\npip install pip\n```\n")
+    first, second = tmp_path / "first.ipynb", tmp_path / "second.ipynb"
+    assert await shown_while_executing(document, first) == ["", ""]
+    assert [cell.source for cell in valid(first).cells] == [PIP, "%%bash\npip install pip"]
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PIP)]), second)
+    assert await shown_while_executing(second, first) == [""]
+    assert [cell.source for cell in valid(first).cells] == [PIP]
+
+
+async def test_a_pip_that_fails_fails_its_block(written: Written) -> None:
+    document = written("```python\n%pip install --no-index no-such-package-of-ours ${NOPE}\n```\n")
+    (finished,) = [event for event in await run(document) if isinstance(event, BlockFinished)]
+    assert finished.exit_code == 1
+    assert finished.result.text.startswith("ERROR: ")
+    assert finished.result.text.endswith("\n%pip install ended with exit status 1.")
+
+
+async def shown_while_executing(document: Path, notebook: Path) -> list[str]:
+    """What the blocks of a document show while an executed notebook is made of it."""
+    executed = ExecutedNotebook(notebook, read_document(document), notebook_metadata())
+    finished = [event for event in await run(document) if isinstance(event, BlockFinished)]
+    for event in finished:
+        executed.record(event.block, event.result)
+    return [event.result.text for event in finished]
+
+
 def valid(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)

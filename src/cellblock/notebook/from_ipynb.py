@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from cellblock._core.languages import canonical_language
 from cellblock._core.notebook_cells import NBFORMAT
+from cellblock._core.pip import quiet_pip
 from cellblock.errors import ConfigError
 from cellblock.notebook.documents import Block, TextCell
 
@@ -83,7 +85,7 @@ def cells_of_notebook(notebook: Mapping[str, Any], name: str) -> Iterator[TextCe
             yield Block(
                 number=number,
                 code=source,
-                source=source,
+                source=quiet_pip(source) if canonical_language(language) == "python" else source,
                 language=language,
                 cell_id=cell_id,
                 may_fail="raises-exception" in tags,
