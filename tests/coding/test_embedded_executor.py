@@ -1,12 +1,15 @@
 """EmbeddedIPythonCodeExecutor: where it differs from JupyterCodeExecutor."""
 
 import base64
+import inspect
+import json
 from pathlib import Path
 
 import pytest
 
+from cellblock import KernelPool, Limits
 from cellblock.coding import CodeBlock, CodeExecutor, CodeExecutorFactory
-from cellblock.coding.jupyter import EmbeddedIPythonCodeExecutor
+from cellblock.coding.jupyter import EmbeddedIPythonCodeExecutor, JupyterCodeExecutor
 
 GIF = "R0lGODlhAQABAIAAAAAAAAAAACwAAAAAAQABAAACAkQBADs="
 
@@ -52,6 +55,36 @@ def test_unknown_arguments_are_ignored_and_the_known_are_attributes(tmp_path):
     executor.stop()
     assert (executor.timeout, executor.kernel_name, executor.output_dir) == (5, "python3", tmp_path)
     assert isinstance(executor, CodeExecutor)
+
+
+def test_every_argument_of_a_kernel_of_this_process_is_one_here_too():
+    """Whatever is not declared would be ignored without a word."""
+    other = set(inspect.signature(JupyterCodeExecutor).parameters) - {"jupyter_server", "kernel_id"}
+    assert other <= set(inspect.signature(EmbeddedIPythonCodeExecutor).parameters)
+
+
+def test_the_arguments_have_their_effect(tmp_path):
+    seen = []
+    with EmbeddedIPythonCodeExecutor(
+        cwd=tmp_path,
+        env={"KEY": "value"},
+        output_dir=tmp_path,
+        input_handler=lambda prompt, secret: f"{prompt}{secret}",
+        output_budget=1000,
+        journal=tmp_path / "run.ipynb",
+        on_output=seen.append,
+        limits=Limits(memory=100_000),
+    ) as executor:
+        result = run(executor, "import os; print(os.getcwd(), os.environ['KEY'], input('name? '))", "print('x' * 5000)")
+    assert result.output.startswith(f"{tmp_path} value name? False\n")
+    assert len(result.output) <= 1000
+    assert len(json.loads((tmp_path / "run.ipynb").read_text())["cells"]) == 2
+    assert seen
+
+
+def test_a_pool_can_give_the_kernel(tmp_path):
+    with KernelPool(1) as pool, EmbeddedIPythonCodeExecutor(pool=pool, cwd=tmp_path) as executor:
+        assert run(executor, "import os; print(os.getcwd())").output == f"{tmp_path}\n"
 
 
 def double(x):

@@ -65,3 +65,10 @@ def test_a_result_tells_what_its_cells_came_to():
 
 def test_equal_fields_make_equal_blocks():
     assert CodeBlock(code="1", language="python") == CodeBlock(code="1", language="python")
+
+
+def test_results_are_equal_by_autogens_fields():
+    result = IPythonCodeResult(exit_code=0, output="a", cells=(OK,))
+    assert result == IPythonCodeResult(exit_code=0, output="a", output_files=[])
+    assert result != IPythonCodeResult(exit_code=0, output="a", output_files=["/a.png"], cells=(OK,))
+    assert result != CodeResult(exit_code=0, output="a")

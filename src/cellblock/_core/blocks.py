@@ -65,6 +65,12 @@ class IPythonCodeResult(CodeResult):
     output_files: list[str] = Field(default_factory=list, description="Files saved, absolute paths in order.")
     cells: tuple[InstanceOf[CellResult], ...] = Field(default=(), repr=False, exclude=True)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether AutoGen's fields are equal; how long a cell took makes no difference between results."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.model_dump() == other.model_dump()
+
     @property
     def status(self) -> CellStatus:
         """How the first block that failed ended; ``ok`` when none did."""
