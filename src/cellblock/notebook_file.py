@@ -109,13 +109,17 @@ class NotebookFile:
             cells: As ``code_cell`` and ``text_cell`` make them.
 
         Raises:
-            ConfigError: The file cannot be written, or somebody made something else of it.
+            ConfigError: The file or the cells cannot be written, or somebody made something else of the file.
         """
         try:
             while not self._added(cells):
                 pass  # another process made the file first
         except OSError as error:
             raise ConfigError(f"The notebook {self.path} cannot be written: {error.strerror or error}.") from error
+        except RecursionError:
+            raise ConfigError(
+                f"The notebook {self.path} cannot be written: something in it is nested too deeply for JSON."
+            ) from None
 
     def _added(self, cells: Sequence[Mapping[str, Any]]) -> bool:
         with self._turn.taken():

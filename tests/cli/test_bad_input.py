@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    import subprocess
-
     from conftest import Program
 
 FINE = "```python\nx = 1\n```\n"
@@ -45,6 +44,45 @@ def test_documents(cellblock: Program, name: str, content: bytes | None, sentenc
         (cellblock.folder / name).write_bytes(content)
     assert one_sentence(cellblock("run", name)).startswith(sentence)
     assert not list(cellblock.folder.glob("*-output"))
+
+
+def test_json_that_is_nested_too_deeply(cellblock: Program) -> None:
+    text = '{"nbformat": 4, "cells": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    cellblock.write("deep.ipynb", text)
+    for name, shown in (("deep.ipynb", "deep.ipynb"), ("-", "stdin")):
+        done = cellblock("run", name, text_in=text)
+        assert one_sentence(done) == f"{shown} is not a notebook: its JSON is nested too deeply to be read."
+
+
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_a_standard_input_that_is_closed(cellblock: Program, command: str) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *cellblock.command(command, "-")]
+    done = subprocess.run(
+        shell, cwd=cellblock.folder, env=cellblock.environment(), capture_output=True, text=True, check=False
+    )
+    assert one_sentence(done) == "There is nothing to read: the standard input is closed. Name a file."
+
+
+@pytest.mark.parametrize("arguments", [["run", "-"], ["exec", "-c", "1"], ["run", "a.md"]])
+def test_a_working_directory_that_is_gone(cellblock: Program, arguments: list[str]) -> None:
+    gone = cellblock.folder / "gone"
+    gone.mkdir()
+    command = cellblock.command(*arguments)
+    shell = ["sh", "-c", 'rmdir ../gone; exec "$@"', "sh", *command]
+    done = subprocess.run(
+        shell, cwd=gone, env=cellblock.environment(), input=FINE, capture_output=True, text=True, check=False
+    )
+    if arguments == ["run", "a.md"]:
+        assert one_sentence(done) == "There is no file a.md."
+    else:
+        assert one_sentence(done) == "The working directory is not there any more; change to one that is."
+
+
+def test_html_that_is_none_is_shown_on_the_page_as_text(cellblock: Program) -> None:
+    cellblock.write("odd.md", "```python\nfrom IPython.display import HTML\nHTML('<![foo[ x ]]>')\n```\n")
+    done = cellblock("run", "odd.md", "--html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<pre>&lt;![foo[ x ]]&gt;</pre>" in (cellblock.folder / "odd-output" / "odd.html").read_text()
 
 
 def test_a_directory(cellblock: Program) -> None:

@@ -175,7 +175,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content
         ("a.py", b"x", "a Python file, not a document; run it with: cellblock exec"),
         ("a.ipynb", b"", "a.ipynb is not a notebook: it is not JSON"),
         ("a.ipynb", b"{", "a.ipynb is not a notebook: it is not JSON"),
-        ("a.ipynb", b"[" * 100_000, "a.ipynb is not a notebook: it is not JSON"),
+        ("a.ipynb", b"[" * 100_000, "a.ipynb is not a notebook: its JSON is nested too deeply to be read."),
         ("a.ipynb", b"[]", "a.ipynb is not a notebook: it is JSON without a notebook's nbformat key."),
         ("a.ipynb", b'{"nbformat": 5}', "a.ipynb has notebook format 5; formats up to 4 can be read."),
         ("a.ipynb", b'{"nbformat": 4}', "a.ipynb is not a valid notebook: it has no list of cells."),

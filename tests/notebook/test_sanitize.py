@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cellblock.notebook.sanitize import needs_of, sanitized
+from cellblock.notebook.sanitize import HtmlNeeds, needs_of, sanitized
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
@@ -29,6 +30,12 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 def test_harmless_html_stays(html: str) -> None:
     assert sanitized(html) == html
     assert not needs_of(html).scripts
+
+
+@pytest.mark.parametrize("html", ["<![foo[ x ]]>", "<![%x;[", "<b>a</b><![foo[<script>alert(1)</script>"])
+def test_what_the_parser_gives_up_on_is_shown_as_text(html: str) -> None:
+    assert sanitized(html) == f"<pre>{escape(html)}</pre>"
+    assert needs_of(html) == HtmlNeeds()
 
 
 @pytest.mark.parametrize(

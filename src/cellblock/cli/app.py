@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -63,7 +64,19 @@ def main() -> None:
         fail(f"{error.format_message().rstrip('.')}. See: {' '.join(['cellblock', *map(str, named), '--help'])}")
     except CellblockError as error:
         fail(str(error))
+    except OSError as error:
+        fail(_refused(error))
     sys.exit(status)
+
+
+def _refused(error: OSError) -> str:
+    """A sentence for what the operating system refused where nobody foresaw it."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "The working directory is not there any more; change to one that is."
+    what = error.strerror or str(error) or type(error).__name__
+    return f"The system refused to go on: {what}{f': {error.filename}' if error.filename else ''}."
 
 
 def fail(sentence: str) -> NoReturn:

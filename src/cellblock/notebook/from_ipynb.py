@@ -29,6 +29,8 @@ def looks_like_notebook(text: str) -> bool:
         return "nbformat" in json.loads(text)
     except ValueError:
         return False
+    except RecursionError:
+        return '"nbformat"' in text
 
 
 def load_notebook(text: str, name: str) -> dict[str, Any]:
@@ -43,8 +45,10 @@ def load_notebook(text: str, name: str) -> dict[str, Any]:
     """
     try:
         notebook = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{name} is not a notebook: it is not JSON ({error}).") from None
+    except RecursionError:
+        raise ConfigError(f"{name} is not a notebook: its JSON is nested too deeply to be read.") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("nbformat"), int):
         raise ConfigError(f"{name} is not a notebook: it is JSON without a notebook's nbformat key.")
     version = notebook["nbformat"]

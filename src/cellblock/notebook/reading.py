@@ -66,7 +66,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         ConfigError: There is no text; the message says in a sentence what is there instead.
     """
     path = Path(path)
-    name, content = ("stdin", sys.stdin.buffer.read()) if path == _STDIN else (path.name, _content(path))
+    name, content = ("stdin", _standard_input()) if path == _STDIN else (path.name, _content(path))
     if b"\0" in content:
         raise ConfigError(f"{name} is a binary file (it has NUL bytes), and text is wanted.")
     try:
@@ -77,6 +77,15 @@ def read_text(path: str | os.PathLike[str]) -> str:
             f"{name} is not UTF-8 text: byte {content[error.start]:#04x} in line {line} cannot be read; "
             "save it as UTF-8."
         ) from None
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:  # as Python has it when the descriptor is closed
+        raise ConfigError("There is nothing to read: the standard input is closed. Name a file.")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise ConfigError(f"The standard input cannot be read: {error.strerror or error}.") from error
 
 
 def _content(path: Path) -> bytes:

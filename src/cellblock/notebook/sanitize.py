@@ -63,13 +63,15 @@ _Attributes = list[tuple[str, str | None]]
 def sanitized(html: str, *, image: Callable[[str], str | None] = lambda _: None) -> str:
     """Harmless HTML with as much of the given one as is on the lists; every element that is opened is closed.
 
+    What Python's parser cannot read is shown as the text that it is.
+
     Args:
         html: Anybody's HTML.
         image: Gives the ``data:`` URL for the source of an image that is none itself, or None to leave the image out.
     """
     parser = _Sanitizer(image)
-    parser.feed(html)
-    parser.close()
+    if not _parsed(parser, html):
+        return f"<pre>{escape(html)}</pre>"
     return parser.result()
 
 
@@ -95,9 +97,17 @@ def needs_of(html: str) -> HtmlNeeds:
         html: Anybody's HTML.
     """
     parser = _NeedsParser()
-    parser.feed(html)
-    parser.close()
-    return parser.needs
+    return parser.needs if _parsed(parser, html) else HtmlNeeds()
+
+
+def _parsed(parser: HTMLParser, html: str) -> bool:
+    """Feeds a parser; False for what it gives up on, which is a declaration of SGML's that HTML does not have."""
+    try:
+        parser.feed(html)
+        parser.close()
+    except AssertionError:
+        return False
+    return True
 
 
 class _Sanitizer(HTMLParser):
