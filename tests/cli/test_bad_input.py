@@ -143,6 +143,23 @@ def test_a_ten_megabyte_block_runs(cellblock: Program) -> None:
     assert json.loads(done.stdout)["blocks"][0]["text"] == "10000000\n"
 
 
+def test_a_block_that_no_kernel_can_be_sent_fails_as_other_blocks_do(cellblock: Program) -> None:
+    cells = [
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for source in ("print('first')", "x = '\ud800'", "print('third')")
+    ]
+    cellblock.write("odd.ipynb", json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}))
+    done = cellblock("run", "odd.ipynb", "--json", "--keep-going")
+    blocks = json.loads(done.stdout)["blocks"]
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [block["status"] for block in blocks] == ["ok", "error", "ok"]
+    assert blocks[1]["notes"] == ["The code cannot be run: its character 6 is half of a surrogate pair. Remove it."]
+    assert blocks[2]["text"] == "third\n"
+    assert [block["status"] for block in json.loads(cellblock("run", "odd.ipynb", "--json").stdout)["blocks"]] == [
+        "ok", "error", "not_run",
+    ]  # fmt: skip
+
+
 def test_lone_surrogates_in_outputs_are_shown_as_what_they_are(cellblock: Program) -> None:
     cellblock.write("odd.md", "```python\nprint('\\ud800'); '\\udfff'\n```\n")
     done = cellblock("run", "odd.md", "--html")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from cellblock.errors import ConfigError
 
-__all__ = ["PROTOCOL_VERSION", "Channel", "Message", "MessageNumber", "Requests"]
+__all__ = ["PROTOCOL_VERSION", "Channel", "Message", "MessageNumber", "Requests", "check_code"]
 
 PROTOCOL_VERSION = "5.4"
 
@@ -117,7 +117,7 @@ class Requests:
         Raises:
             ConfigError: The code is no text that a kernel could read.
         """
-        _check_text(code)
+        check_code(code)
         content = {
             "code": code,
             "silent": silent,
@@ -150,7 +150,15 @@ class Requests:
         }
 
 
-def _check_text(code: str) -> None:
+def check_code(code: str) -> None:
+    """Sees whether a text can be the code of a cell.
+
+    Args:
+        code: The source.
+
+    Raises:
+        ConfigError: No kernel can be sent that; the message says why.
+    """
     if not isinstance(code, str):
         raise ConfigError(f"The code of a cell must be text; it was {type(code).__name__}.")
     try:

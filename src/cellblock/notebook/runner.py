@@ -6,8 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellblock._core.messages import check_code
 from cellblock._core.results import CellResult, CellStatus
 from cellblock._core.shell_failure import shell_outcome
+from cellblock.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -79,11 +81,23 @@ async def run_document(
             yield BlockFinished(block, CellResult(CellStatus.NOT_RUN))
             continue
         yield BlockStarted(block)
-        stream = session.stream(block.source, timeout=timeout)
-        async with aclosing(aiter(stream)) as outputs:  # whoever leaves early waits for the block to end
-            async for output in outputs:
-                yield BlockOutput(block, output)
-        result, exit_code = shell_outcome(stream.result, block.language)
+        if refused := _refused(block):
+            result, exit_code = refused, refused.exit_code
+        else:
+            stream = session.stream(block.source, timeout=timeout)
+            async with aclosing(aiter(stream)) as outputs:  # whoever leaves early waits for the block to end
+                async for output in outputs:
+                    yield BlockOutput(block, output)
+            result, exit_code = shell_outcome(stream.result, block.language)
         exit_code = 0 if block.may_fail and result.status is CellStatus.ERROR else exit_code
         stopped = result.status is CellStatus.INTERRUPTED or (exit_code != 0 and not keep_going)
         yield BlockFinished(block, result, exit_code)
+
+
+def _refused(block: Block) -> CellResult | None:
+    """The result of a block whose text cannot be sent to a kernel, which is the block's failure and not the run's."""
+    try:
+        check_code(block.source)
+    except ConfigError as error:
+        return CellResult(CellStatus.ERROR, cause=str(error))
+    return None
