@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
+from cellblock._core.notebook_cells import notebook_metadata
+
 if TYPE_CHECKING:
     from conftest import Program
+    from kernelspecs import KernelSpecs
 
 REPORT = """# A report
 
@@ -300,3 +303,37 @@ def test_a_reader_that_leaves_early_is_no_traceback(cellblock: Program) -> None:
         text=True,
     )
     assert "Traceback" not in done.stderr
+
+
+def test_a_notebook_of_another_language_stays_one_and_keeps_what_it_says_of_itself(
+    cellblock: Program, kernelspecs: KernelSpecs
+) -> None:
+    bash = {"name": "bash", "language": "bash", "display_name": "My Bash"}
+    metadata = {"title": "mine", "authors": [{"name": "me"}], "kernelspec": bash, "widgets": {"state": "old"}}
+    cells = [{"cell_type": "code", "source": "echo $((6 * 7))", "metadata": {}, "outputs": [], "execution_count": None}]
+    text = json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": metadata, "cells": cells})
+    cellblock.write("mine.ipynb", text)
+    environment = cellblock.environment(JUPYTER_PATH=str(kernelspecs.data_dir))
+    done = cellblock("run", "mine.ipynb", "--json", environment=environment)
+    assert json.loads(done.stdout)["blocks"][0]["text"] == "42\n"
+    notebook = json.loads((cellblock.folder / "mine-output" / "mine.ipynb").read_text())
+    assert notebook["metadata"] == {
+        "title": "mine",
+        "authors": [{"name": "me"}],
+        "kernelspec": bash,
+        "language_info": {"name": "bash"},
+    }
+
+
+def test_a_notebook_on_another_kernel_says_so(cellblock: Program) -> None:
+    metadata = {
+        "title": "mine",
+        "kernelspec": {"name": "other", "display_name": "O"},
+        "language_info": {"name": "other"},
+    }
+    cells = [{"cell_type": "code", "source": "6 * 7", "metadata": {}, "outputs": [], "execution_count": None}]
+    text = json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": metadata, "cells": cells})
+    cellblock.write("mine.ipynb", text)
+    assert cellblock("run", "mine.ipynb", "--kernel", "python3").returncode == 0
+    notebook = json.loads((cellblock.folder / "mine-output" / "mine.ipynb").read_text())
+    assert notebook["metadata"] == {"title": "mine", **notebook_metadata()}

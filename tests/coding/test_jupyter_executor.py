@@ -430,6 +430,15 @@ def test_the_journal_is_a_notebook_of_what_ran(tmp_path):
     assert notebook.cells[3].outputs[0].ename == "ZeroDivisionError"
 
 
+def test_the_journal_of_a_kernel_of_another_language_is_a_notebook_of_that(kernelspecs, tmp_path):  # noqa: ARG001
+    path = tmp_path / "run.ipynb"
+    with JupyterCodeExecutor(kernel_name="bash", timeout=30, output_dir=tmp_path, journal=path) as executor:
+        run(executor, ("echo a", "sh"))
+    notebook = nbformat.read(path, as_version=4)
+    assert (notebook.metadata.kernelspec.name, notebook.metadata.language_info.name) == ("bash", "bash")
+    assert notebook.cells[0].source == "echo a"
+
+
 def test_a_journal_that_cannot_be_written_is_an_error_of_the_constructor(tmp_path):
     with pytest.raises(ConfigError):
         JupyterCodeExecutor(journal=tmp_path / "missing" / "run.ipynb", output_dir=tmp_path)

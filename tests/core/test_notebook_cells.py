@@ -51,6 +51,11 @@ def test_data_the_schema_has_no_form_for_is_kept_as_text() -> None:
     assert output.data == {"application/x-custom": '{"a": 1}', "application/vnd.x.v1+json": {"b": 2}}
 
 
+def test_text_that_comes_as_lines_is_text() -> None:
+    (output,) = outputs_of(DisplayOutput({"text/html": ["<b>\n", "</b>"], "application/json": ["a", "b"]}))
+    assert output.data == {"text/html": "<b>\n</b>", "application/json": ["a", "b"]}
+
+
 def test_an_error_that_came_with_the_reply_only_is_shown() -> None:
     error = ErrorOutput("Oops", "x")
     assert [o.ename for o in outputs_of(status=CellStatus.ERROR, error=error)] == ["Oops"]

@@ -175,6 +175,8 @@ def _bundle(data: MimeBundle) -> dict[str, Any]:
 def _representation(mime: str, value: Any) -> Any:
     if _JSON_TYPE.match(mime):
         return value
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        value = "".join(value)  # lines, as a notebook keeps a text
     if not isinstance(value, str):
         return json.dumps(value)  # the schema wants text for every type that is not JSON by its name
     return _lines(value) if _LINE_TYPES.match(mime) else value

@@ -98,7 +98,8 @@ async def _run(document: Document, options: RunOptions, console: Console) -> Run
         async with AsyncSession(kernel, spool_dir=output_dir) as session:
             make_directory(output_dir)
             path = _notebook_path(options, document, output_dir)
-            notebook = ExecutedNotebook(path, document, notebook_metadata(kernel_name, _language(options)))
+            metadata = notebook_metadata(kernel_name, kernel.language or kernel_name)
+            notebook = ExecutedNotebook(path, document, metadata)
             report = RunReport(document, kernel_name, output_dir, path, confined=options.where.confines)
             with Progress(console, document) as progress:
                 await _run_blocks(session, report, notebook, progress, options)

@@ -72,12 +72,14 @@ class Document:
         directory: Where the file is, and where its blocks expect to run.
         cells: Text and code, in order.
         kernel_name: The kernelspec that a notebook wants; None if it does not say.
+        metadata: What a notebook says of itself.
     """
 
     name: str
     directory: Path
     cells: tuple[TextCell | Block, ...]
     kernel_name: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:

@@ -25,14 +25,17 @@ class ExecutedNotebook:
     Args:
         path: Where it is written.
         document: The document that runs.
-        metadata: The notebook's metadata (see ``notebook_metadata``).
+        metadata: What it says of the kernel that runs the document (see ``notebook_metadata``). The document's own metadata
+            stays, and with its own kernel also what it says of that.
 
     Raises:
         ConfigError: Nothing can be written there.
     """
 
     def __init__(self, path: str | os.PathLike[str], document: Document, metadata: Mapping[str, Any]) -> None:
-        self._file = NotebookFile(path, metadata, fresh=True)
+        own_kernel = document.kernel_name == metadata.get("kernelspec", {}).get("name")
+        own = document.metadata
+        self._file = NotebookFile(path, {**metadata, **own} if own_kernel else {**own, **metadata}, fresh=True)
         self._waiting = list(document.cells)
 
     def record(self, block: Block, result: CellResult) -> None:

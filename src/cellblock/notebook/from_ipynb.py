@@ -16,7 +16,7 @@ from cellblock._core.pip import quiet_pip
 from cellblock.errors import ConfigError
 from cellblock.notebook.documents import Block, TextCell
 
-__all__ = ["cells_of_notebook", "kernel_of_notebook", "load_notebook", "looks_like_notebook"]
+__all__ = ["cells_of_notebook", "kernel_of_notebook", "load_notebook", "looks_like_notebook", "metadata_of_notebook"]
 
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
@@ -61,6 +61,11 @@ def kernel_of_notebook(notebook: Mapping[str, Any]) -> str | None:
     """The name of the kernelspec a notebook wants, if it names one."""
     name = _mapping(_mapping(notebook.get("metadata")).get("kernelspec")).get("name")
     return name if isinstance(name, str) and name else None
+
+
+def metadata_of_notebook(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """What a notebook says of itself, without the state of widgets, which belongs to what its cells showed before."""
+    return {key: value for key, value in _mapping(notebook.get("metadata")).items() if key != "widgets"}
 
 
 def cells_of_notebook(notebook: Mapping[str, Any], name: str) -> Iterator[TextCell | Block]:

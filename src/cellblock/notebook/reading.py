@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from cellblock.errors import ConfigError
 from cellblock.notebook.documents import Document
-from cellblock.notebook.from_ipynb import cells_of_notebook, kernel_of_notebook, load_notebook, looks_like_notebook
+from cellblock.notebook.from_ipynb import (
+    cells_of_notebook,
+    kernel_of_notebook,
+    load_notebook,
+    looks_like_notebook,
+    metadata_of_notebook,
+)
 from cellblock.notebook.from_markdown import cells_of_markdown
 
 if TYPE_CHECKING:
@@ -49,7 +55,8 @@ def read_document(path: str | os.PathLike[str], *, kernel_language: str = "pytho
 
 def _notebook(text: str, name: str, directory: Path) -> Document:
     notebook = load_notebook(text, name)
-    return Document(name, directory, tuple(cells_of_notebook(notebook, name)), kernel_of_notebook(notebook))
+    cells = tuple(cells_of_notebook(notebook, name))
+    return Document(name, directory, cells, kernel_of_notebook(notebook), metadata_of_notebook(notebook))
 
 
 def _markdown(text: str, name: str, directory: Path, kernel_language: str) -> Document:

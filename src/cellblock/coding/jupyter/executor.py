@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cellblock._core.renderers import Sink
     from cellblock.coding.func_with_reqs import UserFunction
     from cellblock.coding.jupyter.file_store import FileStore
+    from cellblock.journal import Journal
     from cellblock.kernels import Kernel
     from cellblock.kernels.pool import KernelPool
     from cellblock.kernels.sandbox.options import Sandbox
@@ -116,16 +117,16 @@ class JupyterCodeExecutor:
             spool_dir=self._output_dir,
             startup_code=startup_code(functions, functions_module) if functions else None,
         )
-        self._runner = BlockRunner(
-            self._session.asynchronous,
-            sink=_sink(self._output_dir, confined=sandbox is not None or _is_confined(jupyter_server)),
-            budget=output_budget,
-            journal=_journal(journal),
-            on_output=on_output,
-            join=self._join,
-        )
         try:
             self._session.start(timeout=max(timeout, 60))
+            self._runner = BlockRunner(
+                self._session.asynchronous,
+                sink=_sink(self._output_dir, confined=sandbox is not None or _is_confined(jupyter_server)),
+                budget=output_budget,
+                journal=_journal(journal, self._session.kernel),
+                on_output=on_output,
+                join=self._join,
+            )
         except BaseException:
             self._session.close()
             raise
@@ -306,9 +307,11 @@ def _sink(output_dir: Path, *, confined: bool) -> Sink:
     return GuardedSink(files)
 
 
-def _journal(path: str | os.PathLike[str] | None) -> Any:
+def _journal(path: str | os.PathLike[str] | None, kernel: Kernel) -> Journal | None:
+    """The journal of a kernel that has started, and whose language is known."""
     if path is None:
         return None
+    from cellblock._core.notebook_cells import notebook_metadata
     from cellblock.journal import Journal
 
-    return Journal(path)
+    return Journal(path, metadata=notebook_metadata(kernel.name, kernel.language or kernel.name))
