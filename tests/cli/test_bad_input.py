@@ -109,6 +109,15 @@ def test_options(cellblock: Program, options: list[str], sentence: str) -> None:
     assert one_sentence(cellblock("run", "fine.md", *options)).startswith(sentence)
 
 
+def test_a_notebook_in_place_of_its_source(cellblock: Program) -> None:
+    source = cellblock.write("fine.md", FINE)
+    (cellblock.folder / "link.md").symlink_to(source)
+    for name in ("fine.md", "./fine.md", "link.md"):
+        said = one_sentence(cellblock("run", "fine.md", "-o", name))
+        assert said.startswith("The executed notebook would take the place of ")
+    assert source.read_text() == FINE
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

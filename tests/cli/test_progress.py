@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -43,6 +44,11 @@ def test_a_block_from_title_to_outcome() -> None:
         "▸ 1/2 python x = 1\n  │ a\n  │ b\n✓ ok 1.23 s  → block-01-1.png\n· 2/2 bash false  not run  → block-01-1.png\n"
     )
     assert shown(*events, quiet=True) == ""
+
+
+def test_a_long_line_is_no_longer_title() -> None:
+    block = replace(BLOCK, code="x" * 10_000_000)
+    assert shown(BlockStarted(block)) == f"▸ 1/2 python {'x' * 99}…\n"
 
 
 def test_outcomes() -> None:

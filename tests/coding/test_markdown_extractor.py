@@ -41,6 +41,13 @@ def test_message_indented_as_a_whole():
     assert extract("\n    Example:\n    ```python\n    print(1)\n    ```\n    ") == [("python", "print(1)")]
 
 
+def test_lines_of_spaces_inside_a_string_stay():
+    code = "x = '''a\n    \n\t\nb'''"
+    assert extract(f"```python\n{code}\n```") == [("python", code)]
+    indented = "\n".join(f"  {line}" for line in f"```python\n{code}\n```".split("\n"))
+    assert extract(f"  text\n\n{indented}\n ") == [("python", code)]
+
+
 def test_indented_fence_in_a_list():
     assert extract("1. first\n   ```python\n   if x:\n       y\n   ```\n") == [("python", "if x:\n    y")]
 

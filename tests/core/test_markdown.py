@@ -76,6 +76,28 @@ def test_info_strings(info: str, language: str, classes: set[str], attributes: d
 
 
 @pytest.mark.parametrize(
+    ("content", "code", "classes", "attributes"),
+    [
+        (":tags: [a, raises-exception]\n:name: x\n\nx = 1", "x = 1", {"a", "raises-exception"},
+         {"tags": "[a, raises-exception]", "name": "x"}),
+        (":tags: a\nx = 1", "x = 1", {"a"}, {"tags": "a"}),
+        ("---\ntags:\n- a\n- b-c\nname: x\n---\nx = 1\n\ny", "x = 1\n\ny", {"a", "b-c"}, {"tags": "a  b-c", "name": "x"}),
+        (":linenos:", "", set(), {"linenos": ""}),
+        ("x = 1\n:tags: a", "x = 1\n:tags: a", set(), {}),
+        ("---\nx", "---\nx", set(), {}),
+        ("\nx", "\nx", set(), {}),
+    ],
+)  # fmt: skip
+def test_the_options_of_a_myst_directive(
+    content: str, code: str, classes: set[str], attributes: dict[str, str]
+) -> None:
+    (block,) = extract_blocks(f"```{{code-cell}} python\n{content}\n```")
+    assert (block.code, block.classes, block.attributes, block.closed) == (code, classes, attributes, True)
+    (plain,) = extract_blocks(f"```python\n{content}\n```")
+    assert (plain.code, plain.attributes) == (content, {})
+
+
+@pytest.mark.parametrize(
     ("text", "lines", "closed", "nested"),
     [
         ("a\n\n```py\nx\n```\n", (3, 5), True, False),

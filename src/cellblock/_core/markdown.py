@@ -7,7 +7,7 @@ info strings, for which CommonMark has no rules. The forms in use::
     python title="x" {.cls}         MkDocs, Docusaurus
     {.python .noeval key="value"}   Pandoc, Jupytext
     {python, echo=FALSE}            R Markdown, Quarto
-    {code-cell} ipython3            MyST
+    {code-cell} ipython3            MyST, with options in the lines that follow
 
 Sources: CommonMark 0.31 section 4.5; Pandoc's manual, "fenced_code_attributes"; MyST's "code-cell" directive.
 """
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["FencedBlock", "extract_blocks", "infer_language"]
 
 _MYST_DIRECTIVES = frozenset({"code-cell", "code", "code-block"})
+_MYST = re.compile(r"\s*\{(?:code-cell|code-block|code)\}")
+_OPTION = re.compile(r":([\w-]+):[ \t]*(.*)\Z")
+_YAML_OPTION = re.compile(r"([\w-]+):[ \t]*(.*)\Z")
+_WORD = re.compile(r"\w[\w-]*")
 _LANGUAGE = re.compile(r"[\w.+#/-]++(?!=)")
 _ATTRIBUTE = re.compile(r"""([^\s=,:{}"']+)(?:=("[^"]*"|'[^']*'|[^\s,{}"']*))?""")
 
@@ -40,12 +44,12 @@ class FencedBlock:
     r"""One fenced code block of a Markdown text.
 
     Attributes:
-        code: The source, without the line break that ends its last line. As CommonMark has it, line breaks are ``\\n``
-            and NUL characters are U+FFFD.
+        code: The source, without the line break that ends its last line, and of a MyST directive without its options. As
+            CommonMark has it, line breaks are ``\\n`` and NUL characters are U+FFFD.
         language: Its language in lower case, one name for all of Python's; empty if the writer did not say.
         info: The info string as written, stripped.
-        classes: What the info string gives as ``.name`` or as a bare word after the language.
-        attributes: What the info string gives as ``name=value``.
+        classes: What the info string gives as ``.name`` or as a bare word after the language; the tags of a MyST directive.
+        attributes: What the info string gives as ``name=value``; the options of a MyST directive.
         line: The 1-based line of the opening fence.
         end_line: The line of the closing fence, or the last line of a block without one.
         closed: False if the text, or the list or quote around the block, ends before a closing fence: code that a
@@ -105,17 +109,42 @@ def _parser() -> MarkdownIt:
 def _block(token: Token) -> FencedBlock:
     start, end = token.map or (0, 0)
     language, classes, attributes = _read_info(token.info)
+    code = token.content.removesuffix("\n")
+    code, options = _take_options(code) if _MYST.match(token.info) else (code, {})
     return FencedBlock(
-        code=token.content.removesuffix("\n"),
+        code=code,
         language=language,
         info=token.info.strip(),
-        classes=classes,
-        attributes=attributes,
+        classes=classes | frozenset(_WORD.findall(options.get("tags", ""))),
+        attributes=attributes | options,
         line=start + 1,
         end_line=end,
         closed=end - start == _line_count(token.content) + 2,
         nested=token.level > 0,
     )
+
+
+def _take_options(content: str) -> tuple[str, dict[str, str]]:
+    """What a MyST directive's content is after its options, and these: ``:name: value`` lines, or YAML between ``---``."""
+    lines = content.split("\n")
+    options: dict[str, str] = {}
+    end = 0
+    if lines[0].strip() == "---" and "---" in (later := [line.strip() for line in lines[1:]]):
+        end = later.index("---") + 2
+        name = ""
+        for line in lines[1 : end - 1]:
+            if found := _YAML_OPTION.match(line):
+                name = found[1]
+                options[name] = found[2].strip()
+            elif name:
+                options[name] = f"{options[name]} {line.strip().removeprefix('-')}".strip()  # an item of its list
+    else:
+        while end < len(lines) and (found := _OPTION.match(lines[end])):
+            options[found[1]] = found[2].strip()
+            end += 1
+    if end and end < len(lines) and not lines[end].strip():
+        end += 1  # the line that sets the code apart
+    return "\n".join(lines[end:]), options
 
 
 def _line_count(content: str) -> int:

@@ -138,7 +138,10 @@ async def _run_blocks(
 
 def _notebook_path(options: RunOptions, document: Document, output_dir: Path) -> Path:
     if options.notebook is not None:
-        return options.notebook.absolute()
+        path = options.notebook.absolute()
+        if path.suffix.lower() != ".ipynb" and path.resolve() == (document.directory / document.name).resolve():
+            raise ConfigError(f"The executed notebook would take the place of {path}. Name another file with -o.")
+        return path
     path = output_dir / f"{document.stem}.ipynb"
     if path == document.directory / document.name:
         raise ConfigError(f"The executed notebook would take the place of {path}. Name another with -o, or this one.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
-
 from cellblock._core.markdown import extract_blocks, infer_language
 from cellblock.coding.base import CodeBlock, MessageContent
 from cellblock.errors import ConfigError
@@ -28,12 +26,24 @@ class MarkdownCodeExtractor:
             ConfigError: A part of it is of an unknown type.
         """
         # A message taken from an indented string of a program is indented as a whole, which is no Markdown.
-        text = dedent(content_text(message))
+        text = _without_margin(content_text(message))
         return [
             CodeBlock(code=block.code, language=block.language or infer_language(block.code))
             for block in extract_blocks(text)
             if block.closed
         ]
+
+
+def _without_margin(text: str) -> str:
+    """The text without the spaces that all its lines begin with; lines of spaces only stay as they are beyond those."""
+    lines = text.split("\n")
+    margins = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
+    margin, furthest = min(margins, default=""), max(margins, default="")  # what these share, all between them do
+    while not furthest.startswith(margin):
+        margin = margin[:-1]
+    if not margin:
+        return text
+    return "\n".join("" if margin.startswith(line) else line.removeprefix(margin) for line in lines)
 
 
 def content_text(content: MessageContent) -> str:

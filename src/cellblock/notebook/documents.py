@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "Document", "TextCell"]
 
+_TITLE = 100  # characters of a block's title
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextCell:
@@ -59,8 +61,9 @@ class Block:
 
     @property
     def title(self) -> str:
-        """The first line that says something."""
-        return next((line.strip() for line in self.code.splitlines() if line.strip()), "")
+        """The first line that says something, or its beginning if it is long."""
+        line = next((line.strip() for line in self.code.splitlines() if line.strip()), "")
+        return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

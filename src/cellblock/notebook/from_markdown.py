@@ -67,7 +67,7 @@ def cells_of_markdown(text: str, name: str, kernel_language: str) -> Iterator[Te
 
 def _source(fence: FencedBlock, kernel_language: str) -> str | None:
     """What the kernel gets for a fence; None if the fence does not run."""
-    if not fence.language or "noeval" in fence.classes:
+    if not fence.language or fence.classes & {"noeval", "skip-execution"}:
         return None
     try:
         return to_cell(fence.code, fence.language, kernel_language)
