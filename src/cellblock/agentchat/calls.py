@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from cellblock.agentchat.agent import Agent
+    from cellblock.agentchat.conversable_agent import ConversableAgent
     from cellblock.agentchat.messages import Message
     from cellblock.agentchat.models.reply import Model
     from cellblock.agentchat.reply_functions import ReplyFunction
@@ -56,12 +57,31 @@ class Calls(Protocol):
         """Whether a reply function has the reply, and the reply."""
         ...
 
-    async def reply_of(self, agent: Agent, sender: Agent) -> Message | str | None:
+    async def reply_of(self, agent: ReplyingAgent, sender: Agent) -> Message | str | None:
         """What an agent replies to another."""
         ...
 
+    def has_own_send(self, agent: ConversableAgent) -> bool:
+        """Whether an agent sends messages in its own way."""
+        ...
+
+    def has_own_receive(self, agent: ConversableAgent) -> bool:
+        """Whether an agent takes messages in its own way."""
+        ...
+
+    async def send(
+        self,
+        message: Message | str,
+        sender: ConversableAgent,
+        recipient: Agent,
+        request_reply: bool | None,
+        silent: bool | None,
+    ) -> None:
+        """Has an agent send a message in its own way."""
+        ...
+
     async def hand_over(
-        self, message: Message, sender: Agent, recipient: Agent, request_reply: bool | None, silent: bool | None
+        self, message: Message | str, sender: Agent, recipient: Agent, request_reply: bool | None, silent: bool | None
     ) -> None:
         """Gives a message to an agent that takes it in its own way."""
         ...
@@ -120,12 +140,31 @@ class BlockingCalls:
             entry.function(agent, messages=messages, sender=sender, config=entry.config),
         )
 
-    async def reply_of(self, agent: Agent, sender: Agent) -> Message | str | None:
+    async def reply_of(self, agent: ReplyingAgent, sender: Agent) -> Message | str | None:
         """See ``Calls``."""
-        return agent.generate_reply(sender=sender)
+        return agent.generate_reply(messages=agent.chat_messages[sender], sender=sender)
+
+    def has_own_send(self, agent: ConversableAgent) -> bool:
+        """See ``Calls``."""
+        return _is_overridden(agent, "send")
+
+    def has_own_receive(self, agent: ConversableAgent) -> bool:
+        """See ``Calls``."""
+        return _is_overridden(agent, "receive")
+
+    async def send(
+        self,
+        message: Message | str,
+        sender: ConversableAgent,
+        recipient: Agent,
+        request_reply: bool | None,
+        silent: bool | None,
+    ) -> None:
+        """See ``Calls``."""
+        sender.send(message, recipient, request_reply=request_reply, silent=silent)
 
     async def hand_over(
-        self, message: Message, sender: Agent, recipient: Agent, request_reply: bool | None, silent: bool | None
+        self, message: Message | str, sender: Agent, recipient: Agent, request_reply: bool | None, silent: bool | None
     ) -> None:
         """See ``Calls``."""
         receive = cast("Callable[..., None]", recipient.receive)
@@ -163,12 +202,31 @@ class AsyncCalls:
         result = function(agent, messages=messages, sender=sender, config=entry.config)
         return cast("tuple[bool, Message | str | None]", await result if inspect.isawaitable(result) else result)
 
-    async def reply_of(self, agent: Agent, sender: Agent) -> Message | str | None:
+    async def reply_of(self, agent: ReplyingAgent, sender: Agent) -> Message | str | None:
         """See ``Calls``."""
-        return await agent.a_generate_reply(sender=sender)
+        return await agent.a_generate_reply(messages=agent.chat_messages[sender], sender=sender)
+
+    def has_own_send(self, agent: ConversableAgent) -> bool:
+        """See ``Calls``."""
+        return _is_overridden(agent, "a_send")
+
+    def has_own_receive(self, agent: ConversableAgent) -> bool:
+        """See ``Calls``."""
+        return _is_overridden(agent, "a_receive")
+
+    async def send(
+        self,
+        message: Message | str,
+        sender: ConversableAgent,
+        recipient: Agent,
+        request_reply: bool | None,
+        silent: bool | None,
+    ) -> None:
+        """See ``Calls``."""
+        await sender.a_send(message, recipient, request_reply=request_reply, silent=silent)
 
     async def hand_over(
-        self, message: Message, sender: Agent, recipient: Agent, request_reply: bool | None, silent: bool | None
+        self, message: Message | str, sender: Agent, recipient: Agent, request_reply: bool | None, silent: bool | None
     ) -> None:
         """See ``Calls``."""
         receive = cast("Callable[..., Awaitable[None]]", recipient.a_receive)
@@ -177,3 +235,10 @@ class AsyncCalls:
 
 async def _awaited(awaitable: Awaitable[T]) -> T:
     return await awaitable
+
+
+def _is_overridden(agent: ConversableAgent, method: str) -> bool:
+    """Whether a subclass, or the agent itself, has a method of its own in the place of ConversableAgent's."""
+    from cellblock.agentchat.conversable_agent import ConversableAgent
+
+    return getattr(getattr(agent, method), "__func__", None) is not getattr(ConversableAgent, method)

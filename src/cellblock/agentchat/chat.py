@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cellblock.agentchat.opening import OpeningMessage, opening_message
 from cellblock.agentchat.printing import print_start
 from cellblock.agentchat.summary import SummaryMethod, check_summary_method, summarize
-from cellblock.agentchat.turns import deliver
+from cellblock.agentchat.turn_limit import TurnLimit
+from cellblock.agentchat.turns import say
 from cellblock.agentchat.usage import sum_of
 from cellblock.errors import ConfigError
 
@@ -77,24 +78,11 @@ async def hold_chat(
         context: See ``opening_message``.
     """
     check_summary_method(plan.summary_method, initiator, recipient)
-    by_turns = plan.max_turns is not None
-    for agent, other in ((initiator, recipient), (recipient, initiator)):
-        agent.prepare_chat(other, clear_history=plan.clear_history, replies=not by_turns or agent is recipient)
-    marks = _Marks(initiator, recipient)
-    if plan.max_turns is None:
+    turns = initiator.turn_limits[recipient] = TurnLimit(plan.max_turns)
+    marks = _prepare(initiator, recipient, turns, clear_history=plan.clear_history)
+    if turns.left != 0:
         opening = await opening_message(calls, initiator, recipient, message, context)
-        await deliver(calls, opening, initiator, recipient, silent=plan.silent)
-    for turn in range(plan.max_turns or 0):
-        next_message: Any
-        if turn == 0:
-            next_message = await opening_message(calls, initiator, recipient, message, context)
-        else:
-            next_message = await calls.reply_of(initiator, recipient)
-        if next_message is None:
-            break
-        await deliver(calls, next_message, initiator, recipient, request_reply=True, silent=plan.silent)
-        if initiator.chat_messages[recipient][-1]["role"] == "assistant":
-            break  # the recipient had nothing to say, and the initiator does not talk to itself
+        await _take_turns(calls, opening, initiator, recipient, turns, silent=plan.silent)
     return await _result(calls, initiator, recipient, plan, marks)
 
 
@@ -107,7 +95,7 @@ async def resume_chat(
         calls: Makes the calls.
         initiator: Who began.
         recipient: Whom it talked to.
-        plan: How; without ``max_turns``.
+        plan: How; without ``max_turns``, for as many turns as are left of those it began with.
 
     Raises:
         ConfigError: The agents have not talked.
@@ -116,14 +104,58 @@ async def resume_chat(
     messages = initiator.chat_messages[recipient]
     if not messages:
         raise ConfigError(f"There is no chat of {initiator.name} with {recipient.name} to resume. Begin one.")
-    for agent, other in ((initiator, recipient), (recipient, initiator)):
-        agent.prepare_chat(other, clear_history=False, replies=True)
-    marks = _Marks(initiator, recipient)
-    speaker, listener = (recipient, initiator) if messages[-1]["role"] == "assistant" else (initiator, recipient)
-    reply = await calls.reply_of(speaker, listener)
-    if reply is not None:
-        await deliver(calls, reply, speaker, listener, silent=plan.silent)
+    turns = initiator.turn_limits.setdefault(recipient, TurnLimit())
+    if plan.max_turns is not None:
+        turns.allow_more(plan.max_turns)
+    marks = _prepare(initiator, recipient, turns, clear_history=False)
+    is_next = messages[-1]["role"] != "assistant"
+    if not is_next:
+        reply = await calls.reply_of(recipient, initiator)
+        if reply is not None:
+            await say(calls, reply, recipient, initiator, silent=plan.silent)
+        is_next = reply is not None and turns.allowed is not None  # else the two have talked to the end by themselves
+    if is_next and turns.left != 0:
+        next_message = await calls.reply_of(initiator, recipient)
+        await _take_turns(calls, next_message, initiator, recipient, turns, silent=plan.silent)
     return await _result(calls, initiator, recipient, plan, marks)
+
+
+def _prepare(
+    initiator: ConversableAgent, recipient: ConversableAgent, turns: TurnLimit, *, clear_history: bool
+) -> _Marks:
+    """Makes both agents ready; where turns are counted neither answers by itself, also not to what is sent afterwards."""
+    for agent, other in ((initiator, recipient), (recipient, initiator)):
+        agent.prepare_chat(other, clear_history=clear_history, replies=turns.allowed is None)
+    return _Marks(initiator, recipient)
+
+
+async def _take_turns(
+    calls: Calls,
+    message: Message | str | None,
+    initiator: ConversableAgent,
+    recipient: ConversableAgent,
+    turns: TurnLimit,
+    *,
+    silent: bool | None,
+) -> None:
+    """Says a message, and what follows from it, until somebody has nothing to say or no turn is left."""
+    if turns.left is None:
+        if message is not None:
+            await say(calls, message, initiator, recipient, silent=silent)
+        return
+    for turn in range(turns.left):
+        if turn:
+            message = await calls.reply_of(initiator, recipient)
+        if message is None:
+            return
+        before = len(initiator.chat_messages[recipient])
+        try:
+            await say(calls, message, initiator, recipient, request_reply=True, silent=silent)
+        finally:  # a message that was said is a turn, also if the reply to it failed
+            turns.used += len(initiator.chat_messages[recipient]) > before
+        said = initiator.chat_messages[recipient]
+        if said and said[-1]["role"] == "assistant":
+            return  # the recipient had nothing to say, and the initiator does not talk to itself
 
 
 def initiate_chats(chat_queue: list[dict[str, Any]]) -> list[ChatResult]:
@@ -172,7 +204,7 @@ class _Marks:
     """Where the agents' records of what was typed stood when a chat began."""
 
     def __init__(self, *agents: ConversableAgent) -> None:
-        self._agents = [(agent, len(agent.human_input)) for agent in agents]
+        self._agents = [(agent, len(agent.human_input)) for agent in dict.fromkeys(agents)]
 
     def typed_since(self) -> list[str]:
         return [answer for agent, before in self._agents for answer in agent.human_input[before:]]
@@ -189,15 +221,16 @@ async def _result(
         summary=summary,
         cost=gather_usage_summary(agents),
         human_input=marks.typed_since(),
-        stop_reason=reasons[0] if reasons else _reason(initiator, recipient, plan),
+        stop_reason=reasons[0] if reasons else _reason(initiator, recipient),
         unknown_costs=tuple(dict.fromkeys(model for agent in agents for model in agent.usage.unknown_costs())),
     )
 
 
-def _reason(initiator: ConversableAgent, recipient: ConversableAgent, plan: ChatPlan) -> str:
+def _reason(initiator: ConversableAgent, recipient: ConversableAgent) -> str:
     """Why a chat ended that neither of the agents meant to end."""
     messages = initiator.chat_messages[recipient]
     spoke_last = bool(messages) and messages[-1]["role"] == "assistant"
-    if plan.max_turns is not None and not spoke_last:
-        return f"The chat had its {plan.max_turns} turn{'' if plan.max_turns == 1 else 's'}."
+    allowed = initiator.turn_limits[recipient].allowed
+    if allowed is not None and not spoke_last:
+        return f"The chat had its {allowed} turn{'' if allowed == 1 else 's'}."
     return f"{(recipient if spoke_last else initiator).name} had nothing more to say."

@@ -12,7 +12,7 @@ from cellblock.agentchat.calls import AsyncCalls, BlockingCalls, run_now
 from cellblock.agentchat.chat import ChatPlan, ChatResult, hold_chat, initiate_chats, resume_chat
 from cellblock.agentchat.replying_agent import ReplyingAgent
 from cellblock.agentchat.summary import DEFAULT_SUMMARY_PROMPT
-from cellblock.agentchat.turns import deliver, take
+from cellblock.agentchat.turns import deliver, say, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +105,7 @@ class ConversableAgent(ReplyingAgent):
         calls = BlockingCalls()
         reply = run_now(take(calls, message, sender, self, request_reply=request_reply, silent=silent))
         if reply is not None:
-            run_now(deliver(calls, reply, self, sender, silent=silent))
+            run_now(say(calls, reply, self, sender, silent=silent))
 
     async def a_receive(
         self,
@@ -118,7 +118,7 @@ class ConversableAgent(ReplyingAgent):
         calls = AsyncCalls()
         reply = await take(calls, message, sender, self, request_reply=request_reply, silent=silent)
         if reply is not None:
-            await deliver(calls, reply, self, sender, silent=silent)
+            await say(calls, reply, self, sender, silent=silent)
 
     def initiate_chat(
         self,
@@ -178,6 +178,7 @@ class ConversableAgent(ReplyingAgent):
         silent: bool | None = False,
         summary_method: SummaryMethod = DEFAULT_SUMMARY_METHOD,
         summary_args: Mapping[str, Any] | None = None,
+        max_turns: int | None = None,
     ) -> ChatResult:
         """Goes on with a chat that an error or Ctrl-C broke off, with the agent whose turn it is.
 
@@ -186,13 +187,15 @@ class ConversableAgent(ReplyingAgent):
             silent: As for ``initiate_chat``.
             summary_method: As for ``initiate_chat``.
             summary_args: As for ``initiate_chat``.
+            max_turns: How often this agent may still speak, beside the reply it waits for; None for what is left of the turns
+                that the chat began with.
 
         Raises:
             ConfigError: The two have not talked.
             RuntimeError: One of the agents has asynchronous reply functions.
         """
         _refuse_async_functions(self, recipient)
-        plan = ChatPlan(None, silent, summary_method, summary_args or {})
+        plan = ChatPlan(max_turns, silent, summary_method, summary_args or {})
         return run_now(resume_chat(BlockingCalls(), self, recipient, plan))
 
     async def a_resume_chat(
@@ -201,9 +204,10 @@ class ConversableAgent(ReplyingAgent):
         silent: bool | None = False,
         summary_method: SummaryMethod = DEFAULT_SUMMARY_METHOD,
         summary_args: Mapping[str, Any] | None = None,
+        max_turns: int | None = None,
     ) -> ChatResult:
         """As ``resume_chat``, without blocking the event loop."""
-        plan = ChatPlan(None, silent, summary_method, summary_args or {})
+        plan = ChatPlan(max_turns, silent, summary_method, summary_args or {})
         return await resume_chat(AsyncCalls(), self, recipient, plan)
 
     def initiate_chats(self, chat_queue: list[dict[str, Any]]) -> list[ChatResult]:

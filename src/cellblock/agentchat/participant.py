@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cellblock.agentchat.agent import Agent
     from cellblock.agentchat.messages import Message
     from cellblock.agentchat.reply_functions import Trigger
+    from cellblock.agentchat.turn_limit import TurnLimit
     from cellblock.agentchat.usage import ModelUsage
 
 __all__ = ["Participant"]
@@ -36,6 +37,7 @@ class Participant:
         human_input: What the person behind it has typed.
         reply_at_receive: By sender, whether it replies to a message that leaves it the choice.
         silent: Whether messages of its own are not printed; None leaves it to each chat.
+        turn_limits: By recipient, how often it may speak in the chat that it began.
         stop_reason: Why it ended the chat, as a sentence; empty if it did not.
     """
 
@@ -62,6 +64,7 @@ class Participant:
         self.human_input: list[str] = []
         self.reply_at_receive: defaultdict[Agent, bool] = defaultdict(bool)
         self.silent = silent
+        self.turn_limits: dict[Agent, TurnLimit] = {}
         self.stop_reason = ""
 
     @property

@@ -243,6 +243,7 @@ class ReplyingAgent(Participant):
         self.clear_history()
         self.auto_replies.reset()
         self.stop_reply_at_receive()
+        self.turn_limits.clear()
         self.reply_functions.reset()
         self.usage = UsageLedger()
         self.stop_reason = ""

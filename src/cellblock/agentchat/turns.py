@@ -1,6 +1,7 @@
 """The turn loop: a message goes to its recipient, whose reply goes back, until somebody has nothing to say.
 
-It is a loop and not a recursion, so that a chat can be as long as its agents like.
+It is a loop and not a recursion, so that a chat can be as long as its agents like. Only an agent whose class sends or receives
+in its own way is called to do so, and calls back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,26 @@ if TYPE_CHECKING:
     from cellblock.agentchat.conversable_agent import ConversableAgent
     from cellblock.agentchat.messages import Message
 
-__all__ = ["deliver", "take"]
+__all__ = ["deliver", "say", "take"]
+
+
+async def say(
+    calls: Calls,
+    message: Message | str,
+    sender: ConversableAgent,
+    recipient: Agent,
+    *,
+    request_reply: bool | None = None,
+    silent: bool | None = False,
+) -> None:
+    """Has an agent send a message in its own way, if its class has one.
+
+    For the arguments see ``deliver``, which is the way of all others.
+    """
+    if calls.has_own_send(sender):
+        await calls.send(message, sender, recipient, request_reply, silent)
+    else:
+        await deliver(calls, message, sender, recipient, request_reply=request_reply, silent=silent)
 
 
 async def deliver(
@@ -44,15 +64,20 @@ async def deliver(
     """
     from cellblock.agentchat.conversable_agent import ConversableAgent
 
-    spoken: Message | str | None = message
-    while spoken is not None:
+    spoken = message
+    while True:
         spoken = await sender.hooks.before_send(calls, spoken, sender, recipient, _is_silent(sender, silent))
         sender.history.add_sent(as_message(spoken), recipient)
-        if not isinstance(recipient, ConversableAgent) or type(recipient).receive is not ConversableAgent.receive:
-            await calls.hand_over(as_message(spoken), sender, recipient, request_reply, silent)
+        if not isinstance(recipient, ConversableAgent) or calls.has_own_receive(recipient):
+            await calls.hand_over(spoken, sender, recipient, request_reply, silent)
             return
-        spoken = await take(calls, spoken, sender, recipient, request_reply=request_reply, silent=silent)
-        sender, recipient, request_reply = recipient, sender, None
+        reply = await take(calls, spoken, sender, recipient, request_reply=request_reply, silent=silent)
+        if reply is None:
+            return
+        if calls.has_own_send(recipient):
+            await calls.send(reply, recipient, sender, None, silent)
+            return
+        spoken, sender, recipient, request_reply = reply, recipient, sender, None
 
 
 async def take(
