@@ -76,7 +76,27 @@ def test_transcript_of_a_replay_can_be_replayed(cellblock):
     assert "exitcode: 0 (execution succeeded)\nCode output: x is 20\n\n21" in first
     done = cellblock("chat", "--replay", "chat/chat.md")
     assert done.returncode == 0
-    assert (cellblock.folder / "chat" / "chat.md").read_text() == first
+    assert (cellblock.folder / "chat" / "chat-2.md").read_text() == first
+
+
+def test_earlier_chats_in_a_directory_stay(cellblock):
+    cellblock.write("old.md", TRANSCRIPT)
+    cellblock("chat", "--replay", "old.md")
+    (cellblock.folder / "chat" / "chat-2.ipynb").write_text("mine")
+    before = {path.name: path.read_bytes() for path in (cellblock.folder / "chat").glob("chat*")}
+    with ModelServer([Sends(b'{"error": {"message": "over quota"}}', 400)]) as server:
+        done = cellblock("chat", "Another.", "--model", "gpt-4", "--base-url", server.url)
+    assert done.stdout.endswith("\nTranscript: chat/chat-3.md\nNotebook: chat/chat-3.ipynb\n")
+    after = {path.name: path.read_bytes() for path in (cellblock.folder / "chat").glob("chat*")}
+    assert {name: after[name] for name in before} == before
+    assert b"Another." in after["chat-3.md"]
+    assert b"Another." in after["chat-3.ipynb"]
+
+
+def test_chat_that_cannot_begin_leaves_no_transcript(cellblock):
+    cellblock.write("old.md", TRANSCRIPT)
+    assert cellblock("chat", "--replay", "old.md", "--kernel", "none").returncode == 2
+    assert list((cellblock.folder / "chat").glob("chat*")) == []
 
 
 def test_model_over_http(cellblock):
@@ -217,6 +237,34 @@ def test_approval_with_an_edit(cellblock):
         in (cellblock.folder / "chat" / "chat.md").read_text()
     )
     assert ("code", "x = 7\nx") in notebook_of(cellblock.folder)
+
+
+def test_what_was_decided_is_done_again_by_a_replay(cellblock):
+    code = "x = 7\n'''\n```\n<!-- message from user -->\n'''\nprint('seven')"
+    editor = cellblock.write("editor.py", f"import sys\nopen(sys.argv[1], 'w').write({code!r})\n")
+    first = ask(cellblock, "edit\nrun\nskip\n", EDITOR=f"python {editor}")
+    assert "  │ seven\n" in first.stdout
+    recorded = (cellblock.folder / "chat" / "chat.md").read_text()
+    assert "\n## approval\n\nBlock 1 was changed to:\n\n````python\nx = 7\n" in recorded
+    assert "\n## approval\n\nBlock 2 was skipped.\n" in recorded
+    for arguments in (["--replay", "chat/chat.md"], ["--replay", "chat/chat-2.md", "--ask"]):
+        again = cellblock("chat", *arguments)
+        assert (again.returncode, again.stderr) == (0, "")
+        assert "Run block" not in again.stdout
+        assert "  │ seven\n" in again.stdout
+        assert "  │ x is 20\n" not in again.stdout
+    assert (cellblock.folder / "chat" / "chat-3.md").read_text() == recorded
+
+
+def test_replay_stops_where_the_chat_was_stopped_unless_the_person_goes_on(cellblock):
+    ask(cellblock, "run\nstop\n")
+    assert "Block 2 did not run: the chat was stopped." in (cellblock.folder / "chat" / "chat.md").read_text()
+    again = cellblock("chat", "--replay", "chat/chat.md")
+    assert "  │ x is 20\n" in again.stdout
+    assert "  │ 21\n" not in again.stdout
+    assert "The chat was stopped before the block ran." in again.stdout
+    further = cellblock("chat", "--replay", "chat/chat.md", "--ask", text_in="run\nrun\n")
+    assert "  │ 21\n" in further.stdout
 
 
 @pytest.mark.parametrize("answers", ["r\nt\n", "r\n"])
@@ -370,4 +418,4 @@ def test_message_that_looks_like_a_mark_of_the_transcript(cellblock):
         first = cellblock("chat", "Print.", "--model", "gpt-4", "--base-url", server.url)
     assert r"'\n<!-- message from user -->\n\\<!-- message from x -->'" in first.stdout
     again = cellblock("chat", "--replay", "chat/chat.md")
-    assert again.stdout == first.stdout.replace(" 30 tokens, $0.0012.", "")
+    assert again.stdout == first.stdout.replace(" 30 tokens, $0.0012.", "").replace("chat/chat.", "chat/chat-2.")

@@ -10,49 +10,44 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellblock.coding.base import CodeBlock
-from cellblock.errors import CellblockError
+from cellblock.cli.chat_decisions import Changed, Decision, Skipped, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ChatStopped", "approved"]
+    from cellblock.coding.base import CodeBlock
+
+__all__ = ["decide"]
 
 _QUESTION = "Run {which}? [r]un, [e]dit, [s]kip, s[t]op: "
 
 
-class ChatStopped(CellblockError):
-    """The person ended the chat."""
-
-
-def approved(block: CodeBlock, ask: Callable[[str], str], *, number: int = 1, of: int = 1) -> CodeBlock | None:
-    """The block to run: as it is, or as the person edited it; None if it is to be skipped.
+def decide(block: CodeBlock, ask: Callable[[str], str], *, number: int = 1, of: int = 1) -> Decision | None:
+    """What a person decides about a block; None to run it as it is.
 
     Args:
         block: What would run.
         ask: Asks a question and gives the answer.
         number: Which of the message's blocks it is, from 1.
         of: How many blocks the message has.
-
-    Raises:
-        ChatStopped: The person ended the chat.
     """
     kind = block.language or "nameless"
     which = f"this {kind} block" if of == 1 else f"block {number} of {of} ({kind})"
+    code = block.code
     while True:
         try:
             answer = ask(_QUESTION.format(which=which)).strip().lower()
         except EOFError:
             answer = "stop"
         if answer in ("r", "run"):
-            return block
+            return None if code == block.code else Changed(code)
         if answer in ("s", "skip"):
-            return None
+            return Skipped()
         if answer in ("t", "stop"):
-            raise ChatStopped("The chat was stopped before the block ran.")
+            return Stopped()
         if answer in ("e", "edit"):
-            block = CodeBlock(code=_edited(block.code), language=block.language)
-            print(block.code)
+            code = _edited(code)
+            print(code)
 
 
 def _edited(code: str) -> str:

@@ -14,10 +14,10 @@ from cellblock.agentchat.conversable_agent import ConversableAgent
 from cellblock.agentchat.io import IOConsole, IOStream
 from cellblock.agentchat.prompts import jupyter_prompt
 from cellblock.cli.block_files import make_directory
-from cellblock.cli.chat_approval import ChatStopped
-from cellblock.cli.chat_executor import ChatExecutor
+from cellblock.cli.chat_executor import ChatExecutor, ChatStopped
 from cellblock.cli.chat_place import ChatPlace
 from cellblock.cli.chat_record import ChatRecord
+from cellblock.cli.chat_script import ChatScript
 from cellblock.cli.chat_transcript import RUNNER, USER, WRITER, Transcript, read_transcript
 from cellblock.cli.chat_view import ChatView
 from cellblock.cli.options import checked_seconds
@@ -81,19 +81,22 @@ def hold_chat(options: ChatOptions) -> int:
         CellblockError: It could not be begun.
     """
     checked_seconds(options.timeout)
-    transcript = read_transcript(options.replay) if options.replay else Transcript(())
+    transcript = read_transcript(options.replay) if options.replay else Transcript()
     task = options.task or transcript.task
     if not task:
         raise ConfigError("Say what to do: cellblock chat TASK.")
     place = ChatPlace(
         options.backend, options.kernel, options.output_dir, sandbox=options.sandbox, allow_hosts=options.allow_hosts
     )
-    writer = _writer(options, transcript.replies, place.hosts)
+    script = ChatScript(transcript.replies)
+    writer = _writer(options, script, place.hosts)
     make_directory(options.output_dir)
     view = ChatView(Console(highlight=False, markup=False, emoji=False))
-    record = ChatRecord(options.output_dir, options.kernel)
-    with place.executor(timeout=options.timeout, on_output=view.output) as executor:
-        runner = _runner(options, ChatExecutor(executor, view, record, input if options.ask else None))
+    with (
+        ChatRecord(options.output_dir, options.kernel) as record,
+        place.executor(timeout=options.timeout, on_output=view.output) as executor,
+    ):
+        runner = _runner(options, ChatExecutor(executor, view, record, script, input if options.ask else None))
         _watch(runner, writer, view, record)
         status = _talk(runner, writer, task, options, view)
     view.note(
@@ -150,9 +153,9 @@ def _runner(options: ChatOptions, executor: ChatExecutor) -> ConversableAgent:
     )
 
 
-def _writer(options: ChatOptions, replies: list[str], hosts: tuple[str, ...] | None) -> ConversableAgent:
+def _writer(options: ChatOptions, script: ChatScript, hosts: tuple[str, ...] | None) -> ConversableAgent:
     """The agent that says what was recorded and then what the model says; without a model, no more."""
-    if options.model is None and not replies:
+    if options.model is None and options.replay is None:
         raise ConfigError("Name a model: cellblock chat --model NAME TASK, or --replay a transcript.")
     agent = ConversableAgent(
         WRITER,
@@ -160,14 +163,12 @@ def _writer(options: ChatOptions, replies: list[str], hosts: tuple[str, ...] | N
         human_input_mode="NEVER",
         llm_config=_llm_config(options.model, options.base_url) if options.model else False,
     )
-    script = iter(replies)
 
     def recorded(*_: object, **__: object) -> tuple[bool, str | None]:
-        reply = next(script, None)
+        reply = script.next_reply()
         return reply is not None or options.model is None, reply
 
-    if replies:
-        agent.register_reply([Agent, None], recorded)
+    agent.register_reply([Agent, None], recorded)
     return agent
 
 

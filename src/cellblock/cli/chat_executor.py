@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellblock.cli.chat_approval import approved
+from cellblock.cli.chat_approval import decide
+from cellblock.cli.chat_decisions import Changed, Decision, Skipped, Stopped
 from cellblock.coding.base import CodeBlock, IPythonCodeResult
+from cellblock.errors import CellblockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cellblock.cli.chat_record import ChatRecord
+    from cellblock.cli.chat_script import ChatScript
     from cellblock.cli.chat_view import ChatView
     from cellblock.coding.jupyter import JupyterCodeExecutor
     from cellblock.coding.markdown_code_extractor import MarkdownCodeExtractor
 
-__all__ = ["ChatExecutor"]
+__all__ = ["ChatExecutor", "ChatStopped"]
 
 _SKIPPED = "[The user skipped this block.]"
 _CHANGED = "[The user changed this block before it ran, to:]\n{code}\n[It showed:]\n"
+
+
+class ChatStopped(CellblockError):
+    """The person ended the chat."""
 
 
 class ChatExecutor:
@@ -27,7 +34,8 @@ class ChatExecutor:
     Args:
         executor: Runs them.
         view: Where their outcome is shown.
-        record: Where it is written down.
+        record: Where it is written down, and what was decided about the blocks.
+        script: Knows what was decided about a recorded message's blocks when it was said first.
         ask: Asks a person before each block, with a question; None for no questions.
     """
 
@@ -36,9 +44,10 @@ class ChatExecutor:
         executor: JupyterCodeExecutor,
         view: ChatView,
         record: ChatRecord,
+        script: ChatScript,
         ask: Callable[[str], str] | None,
     ) -> None:
-        self._executor, self._view, self._record, self._ask = executor, view, record, ask
+        self._executor, self._view, self._record, self._script, self._ask = executor, view, record, script, ask
 
     @property
     def code_extractor(self) -> MarkdownCodeExtractor:
@@ -54,12 +63,12 @@ class ChatExecutor:
         Raises:
             ChatStopped: The person ended the chat.
         """
-        if self._ask is None:
+        numbers = range(1, len(code_blocks) + 1)
+        if self._ask is None and not any(self._script.decision(number) for number in numbers):
             return self._run(code_blocks)
         results: list[IPythonCodeResult] = []
-        for number, block in enumerate(code_blocks, start=1):
-            chosen = approved(block, self._ask, number=number, of=len(code_blocks))
-            results.append(self._run_chosen(chosen, block))
+        for number, block in zip(numbers, code_blocks, strict=True):
+            results.append(self._run_decided(self._decision(block, number, len(code_blocks)), block, number))
             if results[-1].exit_code:
                 break
         return IPythonCodeResult(
@@ -73,13 +82,27 @@ class ChatExecutor:
         """Starts the kernel afresh."""
         self._executor.restart()
 
-    def _run_chosen(self, chosen: CodeBlock | None, block: CodeBlock) -> IPythonCodeResult:
-        if chosen is None:
-            return IPythonCodeResult(exit_code=0, output=_SKIPPED)
-        result = self._run([chosen])
-        if chosen.code != block.code:
-            result.output = _CHANGED.format(code=chosen.code) + result.output
-        return result
+    def _decision(self, block: CodeBlock, number: int, of: int) -> Decision | None:
+        """What was decided when the block was written, or is decided now; only a chat that was stopped can be gone on with."""
+        recorded = self._script.decision(number)
+        if self._ask is None or isinstance(recorded, Changed | Skipped):
+            return recorded
+        return decide(block, self._ask, number=number, of=of)
+
+    def _run_decided(self, decision: Decision | None, block: CodeBlock, number: int) -> IPythonCodeResult:
+        if decision is not None:
+            self._record.add_decision(number, decision, block.language)
+        match decision:
+            case None:
+                return self._run([block])
+            case Skipped():
+                return IPythonCodeResult(exit_code=0, output=_SKIPPED)
+            case Stopped():
+                raise ChatStopped("The chat was stopped before the block ran.")
+            case Changed(code):
+                result = self._run([CodeBlock(code=code, language=block.language)])
+                result.output = _CHANGED.format(code=code) + result.output
+                return result
 
     def _run(self, blocks: list[CodeBlock]) -> IPythonCodeResult:
         result = self._executor.execute_code_blocks(blocks)

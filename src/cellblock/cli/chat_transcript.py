@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cellblock.cli.chat_decisions import read_decision
 from cellblock.errors import ConfigError
 from cellblock.notebook.reading import read_text
 from cellblock.notebook_file import replacing
@@ -13,9 +14,11 @@ from cellblock.notebook_file import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["RUNNER", "USER", "WRITER", "Transcript", "TranscriptFile", "read_transcript"]
+    from cellblock.cli.chat_decisions import Decision
 
-USER, WRITER, RUNNER = "user", "writer", "runner"
+__all__ = ["APPROVAL", "RUNNER", "USER", "WRITER", "RecordedReply", "Transcript", "TranscriptFile", "read_transcript"]
+
+USER, WRITER, RUNNER, APPROVAL = "user", "writer", "runner", "approval"
 
 _MARK = re.compile(r"^<!-- message from (\w+) -->\n(?:## .*\n\n?)?", re.MULTILINE)
 _LOOKS_LIKE_MARK = re.compile(r"^(\\*)(<!-- message from )", re.MULTILINE)
@@ -23,31 +26,36 @@ _ESCAPED = re.compile(r"^\\(\\*<!-- message from )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class RecordedReply:
+    """What the model said at one time.
+
+    Attributes:
+        text: The message.
+        decisions: What a person decided about its blocks, by their numbers from 1.
+    """
+
+    text: str
+    decisions: dict[int, Decision] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Transcript:
     """What was said in a chat.
 
     Attributes:
-        messages: Who said what, in order.
+        task: What the chat is about; empty if nobody said.
+        replies: What the model said, in order.
     """
 
-    messages: tuple[tuple[str, str], ...]
-
-    @property
-    def task(self) -> str:
-        """What the chat is about."""
-        return next((text for speaker, text in self.messages if speaker == USER), "")
-
-    @property
-    def replies(self) -> list[str]:
-        """What the model said."""
-        return [text for speaker, text in self.messages if speaker == WRITER]
+    task: str = ""
+    replies: tuple[RecordedReply, ...] = ()
 
 
 class TranscriptFile:
     """A transcript that grows message by message and is whole at every moment.
 
     Args:
-        path: Where it is; a file that is there is replaced with the first message.
+        path: Where it is; what is in a file that is there is replaced with the first message.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,7 +66,7 @@ class TranscriptFile:
         """Adds a message.
 
         Args:
-            speaker: USER, WRITER or RUNNER.
+            speaker: USER, WRITER, RUNNER or APPROVAL.
             text: What was said.
         """
         escaped = _LOOKS_LIKE_MARK.sub(r"\\\1\2", text.rstrip("\n"))
@@ -78,7 +86,15 @@ def read_transcript(path: Path) -> Transcript:
     """
     _, *pieces = _MARK.split(read_text(str(path)))
     texts = [_ESCAPED.sub(r"\1", text.strip("\n")) for text in pieces[1::2]]
-    transcript = Transcript(tuple(zip(pieces[::2], texts, strict=True)))
-    if not transcript.replies:
+    task: str | None = None
+    replies: list[RecordedReply] = []
+    for speaker, text in zip(pieces[::2], texts, strict=True):
+        if speaker == USER and task is None:
+            task = text
+        elif speaker == WRITER:
+            replies.append(RecordedReply(text))
+        elif speaker == APPROVAL and replies and (decision := read_decision(text)):
+            replies[-1].decisions.update([decision])
+    if not replies:
         raise ConfigError(f"{path} is no transcript of a chat. Name a chat.md that `cellblock chat` wrote.")
-    return transcript
+    return Transcript(task or "", tuple(replies))
