@@ -325,3 +325,15 @@ def test_unknown_kind_of_api():
 def test_tools_are_refused(key):
     with pytest.raises(ValueError, match=f"^'{key}' in llm_config: function and tool calls are not supported"):
         writer({"model": "m", "api_key": "k", key: [{"name": "f"}]})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_surrogate_pair_in_an_answer_does_not_break_later_requests(server, stream, capsys):
+    server.script = ["a \ud83d\ude00 \ud83d z", "Second."]
+    agent = writer(server.config(stream=stream))
+    result = ConversableAgent("ann", llm_config=False, human_input_mode="NEVER").initiate_chat(
+        agent, message="hi", max_turns=2
+    )
+    assert [message["content"] for message in result.chat_history] == ["hi", "a \U0001f600 \ufffd z", "", "Second."]
+    assert server.requests[1]["messages"][2]["content"] == "a \U0001f600 \ufffd z"
+    capsys.readouterr().out.encode()

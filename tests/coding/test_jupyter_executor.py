@@ -229,6 +229,14 @@ def test_an_unknown_language_is_told_with_the_known(executor):
     assert [cell.status for cell in result.cells] == [CellStatus.OK, CellStatus.NOT_RUN, CellStatus.NOT_RUN]
 
 
+@pytest.mark.parametrize("language", ["python", "bash"])
+def test_a_block_that_cannot_be_encoded_fails_and_no_more(executor, language):
+    result = run(executor, ("echo '\ud83d'", language), ("1", "python"))
+    assert result.exit_code == 1
+    assert result.output == "The code cannot be run: its character 7 is half of a surrogate pair. Remove it."
+    assert [cell.status for cell in result.cells] == ["not_run", "not_run"]
+
+
 def test_pip_is_quiet_about_success_and_tells_of_failure(executor):
     done = run(executor, "!pip install pip\n%pip install pip")
     assert (done.exit_code, done.output.strip()) == (0, "")

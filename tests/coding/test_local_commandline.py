@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import threading
@@ -317,3 +318,26 @@ def test_properties(tmp_path):
     assert (executor.timeout, executor.work_dir) == (10, tmp_path)
     assert (executor.functions, executor.functions_module) == ([], "functions")
     assert LocalCommandLineCodeExecutor.SUPPORTED_LANGUAGES[:3] == ("bash", "shell", "sh")
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (f"# filename: {'x' * 300}\nprint(1)", rf"names, {'x' * 80}… \(File name too long\). Give it another name\."),
+        ("# filename: folder\nprint(1)", r"names, folder \(Is a directory\). Give it another name\."),
+        (
+            "# filename: file/x.py\nprint(1)",
+            r"names, file/x\.py \((File exists|Not a directory)\)\. Give it another name\.",
+        ),
+        ("# filename: a\0b.py\nprint(1)", "Filename is not in the workspace"),
+        ("# filename: circle\nprint(1)", "."),
+        ("print('\ud83d')", r"The block cannot be written: its character 8 is half of a surrogate pair\. Remove it\."),
+    ],
+)
+def test_block_that_cannot_be_written_is_a_failed_result(executor, tmp_path, code, sentence):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "circle").symlink_to("circle")
+    result = run(executor, code)
+    assert (result.exit_code, result.code_file) == (1, None)
+    assert re.search(f"{sentence}$", result.output)

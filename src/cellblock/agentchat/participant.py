@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ class Participant:
             reply_func: Called as ``reply_func(agent, messages=…, sender=…, config=…)``. Gives ``(final, reply)``: with
                 ``final`` true its reply is sent, and None ends the chat; with ``final`` false the next function is asked.
             position: Its place among the functions; the one at 0 is asked first.
-            config: What it is given as ``config``.
+            config: What it is given as ``config``, in a copy.
             reset_config: Called with the config by ``reset()``; without it the config becomes what it was.
             ignore_async_in_sync_chat: For an asynchronous function: whether blocking chats go on without it.
             remove_other_reply_funcs: Whether all other functions are forgotten, the built-in ones included.
@@ -136,7 +137,7 @@ class Participant:
         """
         if remove_other_reply_funcs:
             self.reply_functions.clear()
-        entry = ReplyFunction(trigger, reply_func, config, config, reset_config, ignore_async_in_sync_chat)
+        entry = ReplyFunction(trigger, reply_func, copy.copy(config), config, reset_config, ignore_async_in_sync_chat)
         self.reply_functions.register(entry, position)
 
     def replace_reply_func(self, old_reply_func: Callable[..., Any], new_reply_func: Callable[..., Any]) -> None:

@@ -12,18 +12,31 @@ from cellblock._core.terminal import screen_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SHELLS", "NotInWorkspaceError", "file_name_in_code", "readable_output", "silence_pip", "write_block"]
+__all__ = [
+    "SHELLS",
+    "BlockFileError",
+    "NotInWorkspaceError",
+    "file_name_in_code",
+    "readable_output",
+    "silence_pip",
+    "write_block",
+]
 
 SHELLS = ("bash", "shell", "sh", "pwsh", "powershell", "ps1")
 
 _COMMENTS = tuple(re.compile(pattern) for pattern in (r"<!-- (.+?) -->", r"/\* (.+?) \*/", r"// (.+)", r"# (.+)"))
 _SINGLE_WORD_NAME = re.compile(r"\S+\.\w+|/\S+|\.\.\S*")
+_SHOWN_NAME = 80  # characters of a file's name in a message
 _PIP_INSTALL = {"python": re.compile(r"^! ?pip install", re.MULTILINE)} | dict.fromkeys(
     SHELLS, re.compile(r"^pip install", re.MULTILINE)
 )
 
 
-class NotInWorkspaceError(ValueError):
+class BlockFileError(ValueError):
+    """A block cannot become the file it asks for; the message says why."""
+
+
+class NotInWorkspaceError(BlockFileError):
     """A block asks for a file outside of its work directory."""
 
 
@@ -39,15 +52,38 @@ def write_block(code: str, language: str, work_dir: Path) -> Path:
         The absolute path of the file.
 
     Raises:
-        NotInWorkspaceError: The block names a file outside of ``work_dir``.
+        BlockFileError: The code cannot be written, or not to the file it names.
+        OSError: A file of a name of ours could not be written.
     """
+    try:
+        code.encode()
+    except UnicodeEncodeError as error:
+        raise BlockFileError(
+            f"The block cannot be written: its character {error.start + 1} is half of a surrogate pair. Remove it."
+        ) from None
     name = file_name_in_code(code, work_dir)
     if name is None:
-        name = f"tmp_code_{_digest(code)}.{'py' if language == 'python' else language}"
+        path = work_dir.resolve() / f"tmp_code_{_digest(code)}.{'py' if language == 'python' else language}"
+        _write(path, code)
+        return path
     path = work_dir.resolve() / name
+    try:
+        _write(path, code)
+    except OSError as error:
+        raise _unwritable(name, error) from error
+    return path
+
+
+def _write(path: Path, code: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(code, encoding="utf-8")
-    return path
+
+
+def _unwritable(name: str, error: OSError) -> BlockFileError:
+    shown = name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…"
+    return BlockFileError(
+        f"The block cannot be written to the file it names, {shown} ({error.strerror or error}). Give it another name."
+    )
 
 
 def file_name_in_code(code: str, work_dir: Path) -> str | None:
@@ -62,6 +98,7 @@ def file_name_in_code(code: str, work_dir: Path) -> str | None:
 
     Raises:
         NotInWorkspaceError: The file would be outside of ``work_dir``.
+        BlockFileError: The system has no file of that name.
     """
     first_line = code.split("\n", 1)[0].strip()
     comment = next((match[1].strip() for pattern in _COMMENTS if (match := pattern.match(first_line))), "")
@@ -69,7 +106,12 @@ def file_name_in_code(code: str, work_dir: Path) -> str | None:
     if not name or (name == comment and not _SINGLE_WORD_NAME.fullmatch(name)):
         return None
     root = work_dir.resolve()
-    path = (root / name).resolve()  # resolving follows symbolic links, which may lead out as well
+    try:
+        path = (root / name).resolve()  # resolving follows symbolic links, which may lead out as well
+    except OSError as error:
+        raise _unwritable(name, error) from error
+    except (ValueError, RuntimeError):  # a NUL; links in a circle
+        raise NotInWorkspaceError("Filename is not in the workspace") from None
     if path == root or not path.is_relative_to(root):
         raise NotInWorkspaceError("Filename is not in the workspace")
     return str(path.relative_to(root))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cellblock.coding.base import CodeBlock, CommandLineCodeResult
-from cellblock.coding.block_files import NotInWorkspaceError, readable_output, silence_pip, write_block
+from cellblock.coding.block_files import BlockFileError, readable_output, silence_pip, write_block
 from cellblock.coding.languages import EXECUTION_POLICY, language_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class BlockLoop:
             return 1, self.unknown_language.format(language)
         try:
             file = write_block(silence_pip(block.code, language), language, self.work_dir)
-        except NotInWorkspaceError as error:
+        except BlockFileError as error:
             return 1, str(error)
         self._files.append(file)
         if not self.policies.get(language, False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any
 
 from cellblock.agentchat.models.endpoint import Answer, IncompleteAnswer, arguments_for
@@ -88,16 +88,18 @@ class AnthropicProvider:
 
 
 def as_anthropic(messages: Sequence[Message]) -> dict[str, Any]:
-    """Messages of a chat as that API takes them: system messages apart, the two roles by turns, the user's first.
+    """Messages of a chat as that API takes them: first system messages apart, the two roles by turns, the user's first.
+
+    A system message after others, such as the request for a summary, is the user's: an answer to it is wanted.
 
     Args:
         messages: The chat.
     """
-    system = "\n\n".join(content_text(message["content"]) for message in messages if message["role"] == "system")
-    spoken = [message for message in messages if message["role"] != "system"]
+    first = list(takewhile(lambda message: message["role"] == "system", messages))
+    system = "\n\n".join(content_text(message["content"]) for message in first)
     turns = [
         {"role": role, "content": [part for message in said for part in _parts(message["content"])]}
-        for role, said in groupby(spoken, key=lambda message: _role(message["role"]))
+        for role, said in groupby(messages[len(first) :], key=lambda message: _role(message["role"]))
     ]
     if not turns or turns[0]["role"] != "user":
         turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _NOTHING}]})

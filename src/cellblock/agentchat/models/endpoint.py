@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cellblock._core.terminal import encodable
 from cellblock.agentchat.models.prices import cost_of
 from cellblock.agentchat.models.reading import transport_errors
 from cellblock.agentchat.models.reply import ModelReply
@@ -160,13 +161,17 @@ class Endpoint:
             error.add_note(": ".join(filter(None, (f"{self} was asked", cause.removesuffix(".")))) + ".")
             raise
         return ModelReply(
-            content=answer.content,
+            content=encodable(answer.content),  # JSON can hold half a pair, with which no later request could be sent
             model=answer.model or self.model,
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             cost=answer.cost if answer.cost is not None else self._cost(answer),
             raw=answer.raw,
         )
+
+    def _show(self, piece: str) -> None:
+        if self.on_text is not None:
+            self.on_text(encodable(piece))
 
     def _cost(self, answer: Answer) -> float | None:
         return cost_of(
@@ -181,7 +186,7 @@ class Endpoint:
     async def _answer(self, request: Mapping[str, Any]) -> Answer:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self.provider.ask(request, self.on_text)
+                return await self.provider.ask(request, self._show if self.on_text else None)
             except IncompleteAnswer as error:
                 if attempt == _ATTEMPTS:
                     raise RemoteProtocolError(

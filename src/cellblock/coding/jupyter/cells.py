@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cellblock._core.blocks import CodeBlock, IPythonCodeResult
+from cellblock._core.messages import check_code
 from cellblock._core.outputs import DisplayOutput, Output, ResultOutput, StreamOutput
 from cellblock._core.render import Rendered, apply_budget, render_cell
 from cellblock._core.results import CellResult, CellStatus
@@ -91,6 +92,7 @@ class BlockRunner:
     async def _run_block(self, block: CodeBlock, deadline: Deadline) -> _BlockOutcome:
         kernel_language = self._session.kernel.language
         try:
+            check_code(block.code)
             code = to_cell(block.code, block.language, kernel_language)
         except ConfigError as error:
             cell = CellResult(CellStatus.NOT_RUN, cause=str(error), generation=self._session.generation)
