@@ -361,6 +361,20 @@ def test_reset_forgets_everything():
     assert (dict(ann.chat_messages), restarts) == ({}, [1])
 
 
+def test_reset_gives_reply_functions_their_config_back():
+    def count(recipient, messages, sender, config):  # noqa: ARG001
+        config["calls"] += 1
+        return True, str(config["calls"])
+
+    given, ann = {"calls": 0}, silent_agent("ann")
+    ann.register_reply([Agent, None], count, config=given)
+    hello = [{"content": "hi", "role": "user"}]
+    assert [ann.generate_reply(hello), ann.generate_reply(hello)] == ["1", "2"]
+    ann.reset()
+    assert ann.generate_reply(hello) == "1"
+    assert given == {"calls": 0}
+
+
 def test_function_calls_are_refused():
     with pytest.raises(
         ValueError, match=r"^Function calls are not supported; give functions to the code executor instead.$"
