@@ -119,10 +119,10 @@ def test_unusable_answer_is_asked_for_again_and_then_said(server, case):
 def test_messages_take_turns_and_the_user_begins():
     messages = [
         {"role": "system", "content": "a"},
+        {"role": "system", "content": "b"},
         {"role": "assistant", "content": "one"},
         {"role": "user", "content": "two"},
         {"role": "user", "content": ""},
-        {"role": "system", "content": "b"},
     ]
     assert as_anthropic(messages) == {
         "system": "a\n\nb",
@@ -132,6 +132,27 @@ def test_messages_take_turns_and_the_user_begins():
             {"role": "user", "content": [{"type": "text", "text": "two"}, {"type": "text", "text": "(nothing)"}]},
         ],
     }
+
+
+def test_system_message_after_others_is_the_users(server):
+    """A summary is asked for by one, and the API takes no request that ends with what it would answer itself."""
+    server.script = ["An answer.", "The gist."]
+    user = ConversableAgent("user", llm_config=False, human_input_mode="NEVER")
+    result = user.initiate_chat(
+        writer(server),
+        message="hi",
+        max_turns=1,
+        summary_method="reflection_with_llm",
+        summary_args={"summary_prompt": "In short?"},
+        silent=True,
+    )
+    assert result.summary == "The gist."
+    assert "system" not in server.requests[1]
+    assert [(turn["role"], turn["content"][0]["text"]) for turn in server.requests[1]["messages"]] == [
+        ("user", "hi"),
+        ("assistant", "An answer."),
+        ("user", "In short?"),
+    ]
 
 
 def test_images():
