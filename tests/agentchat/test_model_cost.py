@@ -42,6 +42,29 @@ def test_price_of_ones_own(server):
     assert agent.get_total_usage()["mine"]["cost"] == 3
 
 
+def test_one_price_for_both(server):
+    server.script = [Says("a", model="mine", prompt_tokens=1000, completion_tokens=500)]
+    agent = writer(server.config(price=2))
+    agent.generate_reply(QUESTION)
+    assert agent.get_total_usage()["mine"]["cost"] == 3
+
+
+@pytest.mark.parametrize("price", ["cheap", [1], [1, "2"], {}])
+def test_price_that_is_none(server, price):
+    with pytest.raises(
+        ValueError, match=r"^'price' in llm_config is the dollars for 1000 tokens read and for 1000 written"
+    ):
+        writer(server.config(price=price))
+
+
+@pytest.mark.parametrize("price", [None, 1])
+def test_counts_that_are_none_leave_the_answer_and_make_its_cost_unknown(server, price):
+    server.script = [Says("a", prompt_tokens=-5)]
+    agent = writer(server.config(price=price))
+    assert agent.generate_reply(QUESTION) == "a"
+    assert agent.usage.unknown_costs() == ["gpt-4-0613"]
+
+
 def test_unknown_price_is_said_once(server, capsys):
     server.script = [Says("a", model="nobody-knows-it")] * 3
     agent = writer(server.config())

@@ -40,7 +40,19 @@ def test_request_and_reply(server):
 
 def test_keys_that_are_not_the_apis_are_not_sent(server):
     server.script = ["Hello!"]
-    config = server.config(price=[0.1, 0.2], tags=["mine"], timeout=7, max_retries=0)
+    config = server.config(
+        price=[0.1, 0.2],
+        tags=["mine"],
+        timeout=7,
+        max_retries=0,
+        agent="me",
+        allow_format_str_template=True,
+        api_version="1",
+        cache=None,
+        context={},
+        filter_func=None,
+        api_rate_limit=None,
+    )
     message = {"content": "hello?", "role": "user", "context": {"a": 1}}
     writer(config).generate_reply([message])
     assert set(server.requests[0]) == {"model", "messages", "stream"}
@@ -73,6 +85,24 @@ def test_azure(server):
     assert writer({"config_list": [azure], "cache_seed": None}).generate_reply(QUESTION) == "Hello!"
     assert server.paths == ["/openai/deployments/my-gpt/chat/completions?api-version=2024-06-01"]
     assert server.headers[0]["api-key"] == "key"
+
+
+@pytest.mark.parametrize("own", [{}, {"azure_deployment": "gpt-4.1"}])
+@pytest.mark.parametrize("answers_as", ["gpt-41", "gpt-4.1-2025-04-14"])
+def test_names_of_azures_deployments_have_no_dots(server, own, answers_as):
+    server.script = [Says("Hello!", model=answers_as), Sends(b'{"error": {"message": "no"}}', 400)]
+    azure = {"model": "gpt-4.1", "api_type": "azure", "api_key": "key", "api_version": "2024-06-01", **own}
+    azure["base_url"] = server.url.removesuffix("/v1")
+    agent = writer({"config_list": [azure], "cache_seed": None})
+    agent.generate_reply(QUESTION)
+    assert server.paths == ["/openai/deployments/gpt-41/chat/completions?api-version=2024-06-01"]
+    assert server.requests[0]["model"] == "gpt-41"
+    usage = agent.get_total_usage()
+    assert usage["total_cost"] > 0
+    assert usage.keys() == {"total_cost", answers_as.replace("gpt-41", "gpt-4.1")}
+    with pytest.raises(openai.BadRequestError) as caught:
+        agent.generate_reply(QUESTION)
+    assert caught.value.__notes__ == [f"The model gpt-4.1 at {azure['base_url']} was asked."]
 
 
 @pytest.mark.anyio
@@ -325,6 +355,14 @@ def test_unknown_kind_of_api():
 def test_tools_are_refused(key):
     with pytest.raises(ValueError, match=f"^'{key}' in llm_config: function and tool calls are not supported"):
         writer({"model": "m", "api_key": "k", key: [{"name": "f"}]})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("api_rate_limit", 1.0), ("filter_func", print), ("context", {"a": 1}), ("cache", "mine")]
+)
+def test_what_would_change_the_answers_and_is_not_there_is_refused(key, value):
+    with pytest.raises(ValueError, match=rf"^'{key}' in llm_config: .*\.$"):
+        writer({"model": "m", "api_key": "k", key: value})
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from cellblock.agentchat.models.endpoint import Answer, Endpoint
+from cellblock.agentchat.models.endpoint import Answer, Endpoint, IncompleteAnswer
+from cellblock.agentchat.models.prices import own_price
+from cellblock.agentchat.models.reading import text_at
 from cellblock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,16 +26,16 @@ class ModelClient(Protocol):
         """The response to a request.
 
         Args:
-            params: The entry of the ``config_list``, and ``messages``.
+            params: What the entry of the ``config_list`` has for a model, ``model_client_cls``, and ``messages``.
         """
         ...
 
     def message_retrieval(self, response: Any) -> list[Any]:
-        """The response's texts; the first one counts."""
+        """The response's texts, or messages with a ``content``; the first one counts."""
         ...
 
     def cost(self, response: Any) -> float:
-        """The response's US dollars."""
+        """The response's US dollars, which then become its attribute ``cost``."""
         ...
 
     @staticmethod
@@ -47,15 +50,20 @@ class CustomClients:
     def __init__(self) -> None:
         self._providers: dict[str, list[_CustomProvider]] = {}
 
-    def endpoint(self, entry: Mapping[str, Any]) -> Endpoint:
+    def endpoint(self, entry: Mapping[str, Any], options: Mapping[str, Any]) -> Endpoint:
         """The endpoint of an entry whose class will be registered later.
 
         Args:
-            entry: One with ``model_client_cls``, the name of a class.
+            entry: One with ``model_client_cls``, the name of a class; its ``model`` may be left out.
+            options: What of the entry goes into each request, ``model`` and ``messages`` aside.
+
+        Raises:
+            ConfigError: Its price is none.
         """
-        provider = _CustomProvider(entry["model_client_cls"], entry)
+        price = own_price(entry.get("price"))
+        provider = _CustomProvider(entry["model_client_cls"], entry, price)
         self._providers.setdefault(provider.name, []).append(provider)
-        return Endpoint(model=entry["model"], provider=provider, price_1k=entry.get("price"))
+        return Endpoint(model=entry.get("model") or provider.name, provider=provider, options=options, price_1k=price)
 
     def register(self, model_client_cls: type[Any], arguments: Mapping[str, Any]) -> None:
         """Makes an object of the class for the next entry that names it.
@@ -82,6 +90,7 @@ class _CustomProvider:
 
     name: str
     entry: Mapping[str, Any]
+    price: tuple[float, float] | None
     client: ModelClient | None = None
 
     @property
@@ -93,14 +102,39 @@ class _CustomProvider:
             raise ConfigError(
                 f"The model client {self.name} is not there yet. Call register_model_client() with the class before the chat."
             )
-        response = await asyncio.to_thread(self.client.create, {**self.entry, "messages": request["messages"]})
-        text = self.client.message_retrieval(response)[0]
+        params = {key: value for key, value in request.items() if key != "model" or self.entry.get("model")}
+        response = await asyncio.to_thread(self.client.create, {**params, "model_client_cls": self.name})
+        texts = self.client.message_retrieval(response)
+        cost = self._cost(self.client, response)
+        with contextlib.suppress(AttributeError, TypeError):  # a response may be of any class
+            response.cost = cost  # AutoGen does so, and get_usage() of its users' classes reads it
         usage = self.client.get_usage(response) or {}
         return Answer(
-            content=text if isinstance(text, str) else text.content,
+            content=_text(texts),
             model=usage.get("model") or request["model"],
             prompt_tokens=usage.get("prompt_tokens", 0),
             completion_tokens=usage.get("completion_tokens", 0),
             raw=response,
-            cost=self.client.cost(response),
+            cost=cost,
         )
+
+    def _cost(self, client: ModelClient, response: Any) -> float:
+        """By the entry's price if it has one, as in AutoGen; otherwise the class says it."""
+        if self.price is None:
+            return client.cost(response)
+        usage = getattr(response, "usage", None)
+        read, written = (getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens"))
+        return (read * self.price[0] + written * self.price[1]) / 1000
+
+
+def _text(texts: list[Any]) -> str:
+    """The first of what ``message_retrieval`` gave, which may be texts, dicts or objects."""
+    first = texts[0] if texts else None
+    content = first if isinstance(first, str) else text_at({"content": _content(first)}, "content")
+    if content is None:
+        raise IncompleteAnswer("its message has no text")
+    return content
+
+
+def _content(message: Any) -> Any:
+    return message.get("content") if isinstance(message, dict) else getattr(message, "content", None)

@@ -12,6 +12,7 @@ from cellblock.agentchat.io import IOStream
 from cellblock.agentchat.models import anthropic_api, openai_api
 from cellblock.agentchat.models.custom_client import CustomClients
 from cellblock.agentchat.models.endpoint import DEFAULT_TIMEOUT, Endpoint
+from cellblock.agentchat.models.prices import own_price
 from cellblock.agentchat.models.reply import ModelReply
 from cellblock.errors import ConfigError
 
@@ -27,7 +28,20 @@ __all__ = ["LLMConfig", "checked_llm_config", "model_from_llm_config"]
 LLMConfig = dict[str, Any] | Literal[False]
 
 _OURS = frozenset({"api_type", "cache_seed", "config_list", "model", "model_client_cls", "price", "tags", "timeout"})
-_UNSUPPORTED = frozenset({"functions", "tools"})
+_NO_TOOLS = "function and tool calls are not supported. Have the model write code."
+_UNSUPPORTED = {
+    "functions": _NO_TOOLS,
+    "tools": _NO_TOOLS,
+    "api_rate_limit": "the pace of requests cannot be limited. Leave it out; a request that came too soon is sent again.",
+    "cache": "a cache is given to initiate_chat(), or named by cache_seed. Leave it out.",
+    "context": "messages have no templates. Leave it out.",
+    "filter_func": "answers cannot be filtered. Use a function of your own as the agent's model.",
+}
+_OF_AUTOGEN = frozenset({"agent", "allow_format_str_template", "api_version", *_UNSUPPORTED})
+"""What AutoGen keeps from the server as well."""
+
+_CONNECTION = openai_api.CLIENT_OPTIONS | openai_api.AZURE_OPTIONS
+"""What AutoGen keeps from a class of the user's, which has it from its constructor."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,16 +69,14 @@ def checked_llm_config(llm_config: Any) -> LLMConfig:
             "returns the object itself."
         ) from error
     entries = _entries(own)
-    if not entries or not all(entry.get("model") for entry in entries):
+    if not entries or not all(entry.get("model") or entry.get("model_client_cls") for entry in entries):
         raise ConfigError(
             "When using OpenAI or Azure OpenAI endpoints, specify a non-empty 'model' either in 'llm_config' or in each "
             "config of 'config_list'."
         )
-    for key in _UNSUPPORTED:
-        if any(entry.get(key) for entry in entries):
-            raise ConfigError(
-                f"'{key}' in llm_config: function and tool calls are not supported. Have the model write code."
-            )
+    for key, reason in _UNSUPPORTED.items():
+        if any(entry.get(key) not in (None, [], {}) for entry in entries):
+            raise ConfigError(f"'{key}' in llm_config: {reason}")
     return own
 
 
@@ -82,11 +94,14 @@ def model_from_llm_config(llm_config: LLMConfig, custom: CustomClients | None = 
     """
     if not llm_config:
         return None
-    entries = [
-        (custom or CustomClients()).endpoint(entry) if entry.get("model_client_cls") else _endpoint(entry)
+    clients = custom or CustomClients()
+    endpoints = [
+        clients.endpoint(entry, _request_options(entry, _CONNECTION))
+        if entry.get("model_client_cls")
+        else _endpoint(entry)
         for entry in _entries(llm_config)
     ]
-    return _Fallback(entries, llm_config.get("cache_seed", DEFAULT_CACHE_SEED)).ask
+    return _Fallback(endpoints, llm_config.get("cache_seed", DEFAULT_CACHE_SEED)).ask
 
 
 class _Fallback:
@@ -138,16 +153,20 @@ def _entries(llm_config: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _endpoint(entry: Mapping[str, Any]) -> Endpoint:
     timeout = float(entry.get("timeout") or DEFAULT_TIMEOUT)
     provider, connection = _provider(entry, timeout)
-    options = {key: value for key, value in entry.items() if key not in _OURS and key not in connection}
     return Endpoint(
         model=entry["model"],
         provider=provider,
         base_url=entry.get("base_url") or entry.get("azure_endpoint"),
-        options=options,
+        options=_request_options(entry, connection),
         timeout=timeout,
-        price_1k=entry.get("price"),
+        price_1k=own_price(entry.get("price")),
         on_text=_print_piece,
     )
+
+
+def _request_options(entry: Mapping[str, Any], connection: frozenset[str]) -> dict[str, Any]:
+    """What of an entry is for the request, beside the model's name."""
+    return {key: value for key, value in entry.items() if key not in _OURS | _OF_AUTOGEN | connection}
 
 
 def _provider(entry: Mapping[str, Any], timeout: float) -> tuple[Provider, frozenset[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cellblock.agentchat.models.endpoint import Answer, IncompleteAnswer, arguments_for
@@ -47,6 +48,8 @@ class OpenAIProvider:
 
     def __init__(self, options: Mapping[str, Any], *, azure: bool = False, timeout: float) -> None:
         self._options = {**options, "timeout": timeout}
+        if "azure_deployment" in options:
+            self._options["azure_deployment"] = _deployment(options["azure_deployment"])
         self._azure = azure
         self._client()  # complains now, and not at the first question, of what is missing
 
@@ -59,6 +62,13 @@ class OpenAIProvider:
 
     async def ask(self, request: Mapping[str, Any], on_text: Callable[[str], None] | None) -> Answer:
         """See ``Provider``."""
+        if not self._azure:
+            return await self._ask(request, on_text)
+        deployment = _deployment(request["model"])
+        answer = await self._ask({**request, "model": deployment}, on_text)
+        return replace(answer, model=request["model"]) if answer.model == deployment else answer
+
+    async def _ask(self, request: Mapping[str, Any], on_text: Callable[[str], None] | None) -> Answer:
         client = self._client()
         try:
             if request.get("stream"):
@@ -76,6 +86,11 @@ class OpenAIProvider:
         except ImportError as error:
             raise MissingDependency.for_extra("Asking a model through OpenAI's API", "agents") from error
         return (openai.AsyncAzureOpenAI if self._azure else openai.AsyncOpenAI)(**self._options)
+
+
+def _deployment(model: str) -> str:
+    """What Azure's deployment of a model is called: its names have no dots, and AutoGen leaves them out."""
+    return model.replace(".", "")
 
 
 async def _ask_for_stream(
