@@ -198,6 +198,26 @@ def test_older_form_without_an_executor(tmp_path, capsys):
     )
 
 
+def test_older_form_is_autogens(tmp_path, capsys):
+    """It makes the folder and those above, checks no commands, has no executor, and calls what it cannot tell unknown."""
+    folder = tmp_path / "a" / "b"
+    agent = ConversableAgent(
+        "a",
+        llm_config=False,
+        human_input_mode="NEVER",
+        code_execution_config={"use_docker": False, "work_dir": str(folder)},
+    )
+    assert agent.code_executor is None
+    (tmp_path / "old").mkdir()
+    removes = message(f"```sh\nrm -rf {tmp_path}/old && echo removed\n```\n\n```\nsome words\n```")
+    assert agent.generate_reply([removes]) == (
+        "exitcode: 1 (execution failed)\nCode output: \nremoved\n\nunknown language unknown"
+    )
+    assert folder.is_dir()
+    assert not (tmp_path / "old").exists()
+    assert capsys.readouterr().out.endswith("EXECUTING CODE BLOCK 1 (inferred language is unknown)...\n")
+
+
 @pytest.fixture
 def no_docker(monkeypatch, tmp_path):
     from cellblock.coding import legacy_execution

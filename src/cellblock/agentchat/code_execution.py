@@ -34,14 +34,14 @@ class CodeExecution:
         last_n_messages: In how many of the last messages code is looked for; "auto" for those since the agent's own last
             message, 0 for all.
         send_images: Whether images the code made become part of the reply.
-        announces_each_block: Whether blocks are announced one by one, as AutoGen does without an executor.
+        without_executor: Whether the user named no executor: then blocks run one by one, and each is announced.
         guard: Ends a chat that repeats a failing block.
     """
 
     executor: CodeExecutor
     last_n_messages: int | Literal["auto"] = "auto"
     send_images: bool = False
-    announces_each_block: bool = False
+    without_executor: bool = False
     guard: LoopGuard = field(default_factory=lambda: LoopGuard(_DEFAULT_MAX_REPEATS))
 
     @classmethod
@@ -77,7 +77,7 @@ class CodeExecution:
             executor=_legacy_executor(config) if legacy else CodeExecutorFactory.create(config),
             last_n_messages=config.get("last_n_messages", "auto"),
             send_images=config.get("send_images", False),
-            announces_each_block=legacy,
+            without_executor=legacy,
             guard=LoopGuard(config.get("max_repeats", _DEFAULT_MAX_REPEATS)),
         )
 
@@ -105,7 +105,7 @@ async def code_execution_reply(
         print_event(f"STOPPING: {objection}")
         agent.stop_reason = objection
         return True, None
-    if not execution.announces_each_block:
+    if not execution.without_executor:
         _announce(blocks)
     result = await calls.execute(execution.executor, blocks)
     execution.guard.note(blocks, result.exit_code)
@@ -166,10 +166,11 @@ class _LegacyExecutor:
 
         exit_code, output = 0, ""
         for number, block in enumerate(code_blocks):
-            print_event(f"EXECUTING CODE BLOCK {number} (inferred language is {block.language})...")
+            language = block.language or "unknown"
+            print_event(f"EXECUTING CODE BLOCK {number} (inferred language is {language})...")
             exit_code, text, _ = execute_code(
                 block.code,
-                language=block.language,
+                language=language,
                 timeout=self._timeout,
                 work_dir=self._work_dir,
                 use_docker=self._use_docker,
@@ -180,7 +181,7 @@ class _LegacyExecutor:
         return CodeResult(exit_code=exit_code, output=output)
 
     def restart(self) -> None:
-        """There is nothing to forget."""
+        """Does nothing: there is nothing to forget."""
 
 
 def _legacy_executor(config: CodeExecutionConfig) -> CodeExecutor:

@@ -95,8 +95,9 @@ class ReplyingAgent(Participant):
 
     @property
     def code_executor(self) -> CodeExecutor | None:
-        """What runs the code of messages; None if nothing does."""
-        return self.code_execution.executor if self.code_execution else None
+        """What runs the code of messages; None if nothing does, or if ``code_execution_config`` names no executor."""
+        execution = self.code_execution
+        return None if execution is None or execution.without_executor else execution.executor
 
     def register_model_client(self, model_client_cls: type[Any], **arguments: Any) -> None:
         """Gives the class for entries of the ``config_list`` that name it as their ``model_client_cls``.

@@ -43,6 +43,14 @@ _YES = frozenset({"1", "true", "yes", "t"})
 _NO = frozenset({"0", "false", "no", "f"})
 
 
+class _UncheckedExecutor(LocalCommandLineCodeExecutor):
+    """Runs shell commands of any kind, as AutoGen does where there is no executor."""
+
+    @staticmethod
+    def sanitize_command(lang: str, code: str) -> None:
+        """Refuses nothing."""
+
+
 def execute_code(
     code: str,
     *,
@@ -59,7 +67,7 @@ def execute_code(
         language: "python" or a shell.
         timeout: Seconds; ``DEFAULT_TIMEOUT`` if not given.
         filename: The file's name in ``work_dir``; one by the code's MD5 sum if not given.
-        work_dir: Where it runs; ``coding`` in the current directory if not given.
+        work_dir: Where it runs; ``coding`` in the current directory if not given. Made if it is missing.
         use_docker: Whether to run in a container, or the image or images to try; see ``decide_use_docker``.
 
     Returns:
@@ -78,9 +86,10 @@ def execute_code(
         code = f"# filename: {filename}\n{code}"
     block = CodeBlock(code=code, language=language)
     directory = Path(work_dir or "coding")
+    directory.mkdir(parents=True, exist_ok=True)
     timeout = timeout or DEFAULT_TIMEOUT
     if not where or not is_docker_running():  # a program that is in a container itself may do without
-        result = LocalCommandLineCodeExecutor(timeout=timeout, work_dir=directory).execute_code_blocks([block])
+        result = _UncheckedExecutor(timeout=timeout, work_dir=directory).execute_code_blocks([block])
         return result.exit_code, _legacy_text(result), None
     images = DEFAULT_IMAGES if where is True else [where] if isinstance(where, str) else where
     result, image = _in_container(block, images, directory, timeout)
