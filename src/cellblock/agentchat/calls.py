@@ -198,6 +198,8 @@ class AsyncCalls:
         self, entry: ReplyFunction, agent: ReplyingAgent, messages: list[Message], sender: Agent | None
     ) -> tuple[bool, Message | str | None]:
         """See ``Calls``. A built-in function has an asynchronous twin; others that block run on the event loop."""
+        if entry.skipped_in_async_chat:
+            return False, None
         function = entry.async_twin or entry.function
         result = function(agent, messages=messages, sender=sender, config=entry.config)
         return cast("tuple[bool, Message | str | None]", await result if inspect.isawaitable(result) else result)

@@ -126,7 +126,9 @@ class Participant:
                 list of these, or None for messages of nobody.
             reply_func: Called as ``reply_func(agent, messages=…, sender=…, config=…)``. Gives ``(final, reply)``: with
                 ``final`` true its reply is sent, and None ends the chat; with ``final`` false the next function is asked.
-            position: Its place among the functions; the one at 0 is asked first.
+            position: Its place among the functions; the one at 0 is asked first. The built-in ones are, in the order of
+                AutoGen: of the person behind it two (for asynchronous chats and for others), of function calls two, of tool
+                calls two, of code one if it runs code, of its model two.
             config: What it is given as ``config``, in a copy.
             reset_config: Called with the config by ``reset()``; without it the config becomes what it was.
             ignore_async_in_sync_chat: For an asynchronous function: whether blocking chats go on without it.
@@ -141,7 +143,13 @@ class Participant:
         self.reply_functions.register(entry, position)
 
     def replace_reply_func(self, old_reply_func: Callable[..., Any], new_reply_func: Callable[..., Any]) -> None:
-        """Puts a function in the place of another, for the same triggers."""
+        """Puts a function in the place of another, for the same triggers.
+
+        Args:
+            old_reply_func: One that is registered; the built-in ones for asynchronous chats, such as
+                ``a_generate_oai_reply``, are functions of their own.
+            new_reply_func: What is asked instead.
+        """
         self.reply_functions.replace(old_reply_func, new_reply_func)
 
     def register_hook(self, hookable_method: str, hook: Callable[..., Any]) -> None:

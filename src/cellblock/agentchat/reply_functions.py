@@ -31,7 +31,8 @@ class ReplyFunction:
         initial_config: ``config`` as it was registered.
         reset_config: Resets a config in place; called with it by the agent's ``reset()``.
         skipped_in_sync_chat: For an asynchronous function: whether a blocking chat goes on without it.
-        async_twin: For a built-in function: the same, to be awaited.
+        skipped_in_async_chat: Whether an asynchronous chat goes on without it, for a twin of its own is asked there.
+        async_twin: For a built-in function: the same at the same place, to be awaited.
     """
 
     trigger: Trigger
@@ -40,6 +41,7 @@ class ReplyFunction:
     initial_config: Any = None
     reset_config: Callable[[Any], None] | None = None
     skipped_in_sync_chat: bool = False
+    skipped_in_async_chat: bool = False
     async_twin: Callable[..., Any] | None = None
 
     def reset(self) -> None:
@@ -71,7 +73,7 @@ class ReplyFunctions:
         """Puts a function in the place of another, for the same triggers."""
         for entry in self._entries:
             if entry.function == old:
-                entry.function, entry.async_twin = new, None
+                entry.function, entry.async_twin, entry.skipped_in_async_chat = new, None, False
 
     def clear(self) -> None:
         """Forgets all functions, the built-in ones included."""

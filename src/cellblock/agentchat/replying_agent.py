@@ -85,13 +85,24 @@ class ReplyingAgent(Participant):
         self._custom_clients = CustomClients()
         self.model = model or model_from_llm_config(self.llm_config, self._custom_clients)
         self.code_execution = CodeExecution.from_config(code_execution_config)
-        for function, async_twin in (
-            (ReplyingAgent.generate_oai_reply, ReplyingAgent.a_generate_oai_reply),
-            (ReplyingAgent.generate_code_execution_reply, ReplyingAgent.a_generate_code_execution_reply),
-            (ReplyingAgent.check_termination_and_human_reply, ReplyingAgent.a_check_termination_and_human_reply),
-        ):
-            entry = ReplyFunction([Agent, None], function, async_twin=async_twin)
-            self.reply_functions.register(entry, position=0)
+        self._register_built_in_functions()
+
+    def _register_built_in_functions(self) -> None:
+        """Puts them at the places they have in AutoGen, for programs that register functions between them."""
+        code = ReplyFunction(
+            [Agent, None],
+            ReplyingAgent.generate_code_execution_reply,
+            async_twin=ReplyingAgent.a_generate_code_execution_reply,
+        )
+        in_order = [
+            *_twins(ReplyingAgent.a_check_termination_and_human_reply, ReplyingAgent.check_termination_and_human_reply),
+            *_twins(ReplyingAgent.a_generate_function_call_reply, ReplyingAgent.generate_function_call_reply),
+            *_twins(ReplyingAgent.a_generate_tool_calls_reply, ReplyingAgent.generate_tool_calls_reply),
+            *([code] if self.code_execution is not None else []),
+            *_twins(ReplyingAgent.a_generate_oai_reply, ReplyingAgent.generate_oai_reply),
+        ]
+        for position, entry in enumerate(in_order):
+            self.reply_functions.register(entry, position)
 
     @property
     def code_executor(self) -> CodeExecutor | None:
@@ -123,7 +134,7 @@ class ReplyingAgent(Participant):
         Args:
             messages: The chat so far; by default this agent's own record of its chat with the sender.
             sender: Whom it talks to.
-            exclude: Reply functions not to ask.
+            exclude: Reply functions not to ask; in an asynchronous chat the built-in ones are those with ``a_``.
 
         Raises:
             AssertionError: There are neither messages nor a sender.
@@ -180,6 +191,42 @@ class ReplyingAgent(Participant):
     ) -> Reply:
         """As ``check_termination_and_human_reply``, without blocking the event loop."""
         return await check_termination_and_human_reply(AsyncCalls(), self, self._heard(messages, sender), sender)
+
+    def generate_function_call_reply(
+        self,
+        messages: list[Message] | None = None,  # noqa: ARG002
+        sender: Agent | None = None,  # noqa: ARG002
+        config: Any = None,  # noqa: ARG002
+    ) -> Reply:
+        """Never a reply: function calls are not supported. A program may put a function of its own in this one's place."""
+        return False, None
+
+    async def a_generate_function_call_reply(
+        self,
+        messages: list[Message] | None = None,  # noqa: ARG002
+        sender: Agent | None = None,  # noqa: ARG002
+        config: Any = None,  # noqa: ARG002
+    ) -> Reply:
+        """As ``generate_function_call_reply``."""
+        return False, None
+
+    def generate_tool_calls_reply(
+        self,
+        messages: list[Message] | None = None,  # noqa: ARG002
+        sender: Agent | None = None,  # noqa: ARG002
+        config: Any = None,  # noqa: ARG002
+    ) -> Reply:
+        """Never a reply: tool calls are not supported. A program may put a function of its own in this one's place."""
+        return False, None
+
+    async def a_generate_tool_calls_reply(
+        self,
+        messages: list[Message] | None = None,  # noqa: ARG002
+        sender: Agent | None = None,  # noqa: ARG002
+        config: Any = None,  # noqa: ARG002
+    ) -> Reply:
+        """As ``generate_tool_calls_reply``."""
+        return False, None
 
     def generate_code_execution_reply(
         self,
@@ -261,3 +308,11 @@ class ReplyingAgent(Participant):
     def _match_trigger(self, trigger: Trigger, sender: Agent | None) -> bool:
         """AutoGen's name for the question whether a trigger is for a sender."""
         return matches(trigger, sender)
+
+
+def _twins(to_be_awaited: Callable[..., Any], blocking: Callable[..., Any]) -> tuple[ReplyFunction, ReplyFunction]:
+    """The two entries of a built-in function, of which each kind of chat asks one."""
+    return (
+        ReplyFunction([Agent, None], to_be_awaited, skipped_in_sync_chat=True),
+        ReplyFunction([Agent, None], blocking, skipped_in_async_chat=True),
+    )
