@@ -106,6 +106,28 @@ async def test_asynchronous_hook_in_a_blocking_chat():
         ann.initiate_chat(bob, message="hi", max_turns=1, silent=True)
 
 
+async def test_hooks_of_asynchronous_chats():
+    async def exclaim(message, **_):
+        return f"{message}!"
+
+    async def later(messages):
+        return [*messages, {"content": "more", "role": "user"}]
+
+    async def loud(content):
+        return content.upper()
+
+    ann, bob = agent("ann"), agent("bob")
+    ann.register_hook("a_process_message_before_send", exclaim)
+    ann.register_hook("process_message_before_send", lambda message, **_: f"{message}?")
+    bob.register_hook("a_process_all_messages_before_reply", later)
+    bob.register_hook("a_process_last_received_message", loud)
+    bob.register_reply(Agent, lambda *_, messages, **__: (True, " ".join(message["content"] for message in messages)))
+    result = await ann.a_initiate_chat(bob, message="hi", max_turns=1, silent=True)
+    assert [message["content"] for message in result.chat_history] == ["hi!", "HI! more"]
+    result = ann.initiate_chat(bob, message="hi", max_turns=1, silent=True)
+    assert [message["content"] for message in result.chat_history] == ["hi?", "hi?"]
+
+
 async def test_person_does_not_block_the_loop():
     class Person(IOConsole):
         def input(self, prompt="", *, password=False):  # noqa: ARG002

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cellblock.agentchat import Agent, ConversableAgent, InvalidCarryOverType
+from cellblock.agentchat import Agent, AssistantAgent, ConversableAgent, InvalidCarryOverType
 from cellblock.coding import MarkdownCodeExtractor
 from cellblock.errors import ConfigError
 
@@ -159,6 +159,7 @@ def test_clear_history():
     [
         ("past", "hi\nContext: \npast"),
         (["one", "two"], "hi\nContext: \none\ntwo"),
+        (["one", 2, {"content": "three"}, {"four": 4}], "hi\nContext: \none\n2\nthree\n{'four': 4}"),
         ("", "hi"),
         ([], "hi"),
         (None, "hi"),
@@ -173,12 +174,12 @@ def test_carryover_on_parts_is_a_part():
     message = {"content": [{"type": "text", "text": "look"}]}
     result = silent_agent("ann").initiate_chat(speaker("bob"), message=message, carryover="past", silent=True)
     assert result.chat_history[0]["content"] == [
-        {"type": "text", "text": "look"},
         {"type": "text", "text": "\nContext: \npast"},
+        {"type": "text", "text": "look"},
     ]
 
 
-@pytest.mark.parametrize("carryover", [3, {"a": 1}, ["a", 1]])
+@pytest.mark.parametrize("carryover", [3, {"a": 1}, ("a",)])
 def test_carryover_of_another_kind(carryover):
     message = r"^Carryover should be a string or a list of strings. Not adding carryover to the message.$"
     with pytest.raises(InvalidCarryOverType, match=message):
@@ -380,6 +381,9 @@ def test_function_calls_are_refused():
         ValueError, match=r"^Function calls are not supported; give functions to the code executor instead.$"
     ):
         silent_agent(function_map={"f": print})
+    with pytest.raises(ValueError, match=r"^Function calls are not supported"):
+        AssistantAgent("a", llm_config=False, function_map={"f": print})
+    AssistantAgent("a", llm_config=False, function_map=None)
 
 
 def test_resume_needs_a_chat():

@@ -35,3 +35,22 @@ def test_summaries_can_be_left_out_of_chats_in_a_row(capsys):
     assert heard == ["hi", "hi\nContext: \n1", "hi\nContext: \n2"]
     stars = "*" * 80
     assert capsys.readouterr().out.startswith(f"\n{stars}\nStarting a new chat....\n\n{stars}\nann (to bob):\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [({"recipient": None}, ConfigError), ({"carryover": 3}, ConfigError), ({"summary_method": "none"}, AssertionError)],
+)
+def test_no_chat_is_begun_if_one_of_them_cannot_be(wrong, kind):
+    ann, bob = silent_agent("ann"), silent_agent("bob")
+    chat = {"recipient": bob, "message": "hi", "max_turns": 1, "silent": True}
+    with pytest.raises(kind):
+        ann.initiate_chats([chat, chat | wrong])
+    assert ann.chat_messages[bob] == []
+
+
+def test_summaries_that_are_messages_are_heard_as_their_content():
+    ann, bob = silent_agent("ann"), silent_agent("bob")
+    chat = {"recipient": bob, "message": "hi", "max_turns": 1, "silent": True}
+    results = ann.initiate_chats([chat | {"summary_method": lambda *_: {"role": "user", "content": "gist"}}, chat])
+    assert results[1].chat_history[0]["content"] == "hi\nContext: \ngist"

@@ -55,6 +55,8 @@ def test_config_list_from_json(tmp_path, monkeypatch):
     assert config_list_from_json("CONFIG", filter_dict={"model": ["b"]}) == [{"model": "b"}]
     monkeypatch.setenv("CONFIG", '[{"model": "q"}]')
     assert config_list_from_json("CONFIG") == [{"model": "q"}]
+    monkeypatch.setenv("CONFIG", "")
+    assert config_list_from_json("CONFIG", str(tmp_path)) == LIST
     with pytest.raises(FileNotFoundError):
         config_list_from_json("NONE", str(tmp_path))
 
@@ -149,3 +151,17 @@ def test_wrapper(capsys):
     assert "total_tokens: 30" in capsys.readouterr().out
     client.clear_usage_summary()
     assert client.total_usage_summary is None
+
+
+def test_wrapper_may_hear_of_the_model_when_it_is_asked(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    hello = [{"role": "user", "content": "hello"}]
+    with ModelServer(["one", "two", "three"]) as server:
+        connection = {"api_key": "key", "base_url": server.url, "cache_seed": None}
+        for wrapper in (OpenAIWrapper(**connection), OpenAIWrapper(config_list=[connection])):
+            wrapper.create(messages=hello, model="gpt-4")
+        with pytest.raises(ValueError, match="specify a non-empty 'model'"):
+            wrapper.create(messages=hello)
+    assert [request["model"] for request in server.requests] == ["gpt-4", "gpt-4"]
+    with pytest.raises(Exception, match="api_key"):
+        OpenAIWrapper(base_url=server.url)

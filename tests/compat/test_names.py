@@ -49,6 +49,9 @@ NAMES = {
     "autogen.oai.client": "OpenAIWrapper ModelClient",
     "autogen.oai.openai_utils": "config_list_from_json filter_config get_config_list",
     "autogen.cache": "Cache",
+    "autogen.cache.cache": "Cache",
+    "autogen.io.base": "IOStream InputStream OutputStream",
+    "autogen.io.console": "IOConsole",
 }
 
 

@@ -30,6 +30,7 @@ class AssistantAgent(ConversableAgent):
         max_consecutive_auto_reply: As for ``ConversableAgent``.
         human_input_mode: As for ``ConversableAgent``.
         description: What it is for.
+        function_map: As for ``ConversableAgent``.
         code_execution_config: As for ``ConversableAgent``.
         default_auto_reply: As for ``ConversableAgent``.
         chat_messages: As for ``ConversableAgent``.
@@ -52,6 +53,7 @@ class AssistantAgent(ConversableAgent):
         human_input_mode: HumanInputMode = "NEVER",
         description: str | None = None,
         *,
+        function_map: Mapping[str, Callable[..., Any]] | None = None,
         code_execution_config: CodeExecutionConfig | Literal[False] | None = False,
         default_auto_reply: Message | str = "",
         chat_messages: Mapping[Agent, list[Message]] | None = None,
@@ -66,6 +68,7 @@ class AssistantAgent(ConversableAgent):
             is_termination_msg,
             max_consecutive_auto_reply,
             human_input_mode,
+            function_map,
             code_execution_config=code_execution_config,
             llm_config=llm_config,
             default_auto_reply=default_auto_reply,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from cellblock.agentchat.models.reply import ModelReply, as_reply
 from cellblock.background import background_loop
@@ -33,7 +33,13 @@ T = TypeVar("T")
 
 
 class Calls(Protocol):
-    """The calls a chat makes."""
+    """The calls a chat makes.
+
+    Attributes:
+        awaits: Whether they are awaited, in an asynchronous chat.
+    """
+
+    awaits: ClassVar[bool]
 
     async def ask_model(self, model: Model, messages: list[Message]) -> ModelReply:
         """A model's reply to messages."""
@@ -104,6 +110,8 @@ def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
 class BlockingCalls:
     """Makes every call directly, in the caller's thread."""
 
+    awaits: ClassVar[bool] = False
+
     async def ask_model(self, model: Model, messages: list[Message]) -> ModelReply:
         """See ``Calls``. An asynchronous model runs on the background loop."""
         answer = model(messages)
@@ -173,6 +181,8 @@ class BlockingCalls:
 
 class AsyncCalls:
     """Awaits every call; a model or an executor that blocks runs in a thread."""
+
+    awaits: ClassVar[bool] = True
 
     async def ask_model(self, model: Model, messages: list[Message]) -> ModelReply:
         """See ``Calls``. A model that blocks runs in a thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cellblock.agentchat.opening import OpeningMessage, opening_message
+from cellblock.agentchat.opening import OpeningMessage, check_carryover, opening_message
 from cellblock.agentchat.printing import print_start
 from cellblock.agentchat.summary import SummaryMethod, check_summary_method, summarize
 from cellblock.agentchat.turn_limit import TurnLimit
@@ -166,25 +166,36 @@ def initiate_chats(chat_queue: list[dict[str, Any]]) -> list[ChatResult]:
             ``finished_chat_indexes_to_exclude_from_carryover`` names earlier chats, from 0, whose summaries it does not hear.
 
     Raises:
-        ConfigError: A chat has no sender or no recipient.
+        ConfigError: A chat has no sender or no recipient, or something else to carry over than text or a list. No chat is
+            begun then.
+        AssertionError: A chat cannot be summarized as its ``summary_method`` says.
     """
+    for chat in chat_queue:
+        _check(chat)
     results: list[ChatResult] = []
     for chat in chat_queue:
         arguments = dict(chat)
-        sender, recipient = arguments.pop("sender", None), arguments.pop("recipient", None)
-        if sender is None or recipient is None:
-            raise ConfigError('Each chat needs a "sender" and a "recipient".')
+        sender, recipient = arguments.pop("sender"), arguments.pop("recipient")
         chat_id = arguments.pop("chat_id", None)
-        own = arguments.pop("carryover", [])
+        own = arguments.pop("carryover", None) or []
         carryover = [own] if isinstance(own, str) else list(own)
         unheard = arguments.pop("finished_chat_indexes_to_exclude_from_carryover", ())
-        carryover += [str(result.summary) for index, result in enumerate(results) if index not in unheard]
+        carryover += [result.summary for index, result in enumerate(results) if index not in unheard]
         if not arguments.get("silent"):
             print_start()
         result: ChatResult = sender.initiate_chat(recipient, carryover=carryover, **arguments)
         result.chat_id = chat_id
         results.append(result)
     return results
+
+
+def _check(chat: Mapping[str, Any]) -> None:
+    """Raises for a chat that could not be begun after those before it."""
+    sender, recipient = chat.get("sender"), chat.get("recipient")
+    if sender is None or recipient is None:
+        raise ConfigError('Each chat needs a "sender" and a "recipient".')
+    check_carryover(chat.get("carryover"))
+    check_summary_method(chat.get("summary_method"), sender, recipient)
 
 
 def gather_usage_summary(agents: Iterable[ConversableAgent]) -> dict[str, UsageSummary]:

@@ -144,7 +144,7 @@ class ConversableAgent(ReplyingAgent):
             summary_args: ``summary_prompt`` and ``summary_role`` for "reflection_with_llm".
             message: What to say first: text, a dict with ``content``, or a function ``(sender, recipient, context)`` that gives
                 either; None asks the person.
-            context: For a function; and ``carryover``, a text or a list of texts that is added to the message.
+            context: For a function; and ``carryover``, a text, or a list of texts or messages, that is added to the message.
 
         Raises:
             AssertionError: ``summary_method`` is none.

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from cellblock.agentchat.calls import Calls
     from cellblock.agentchat.replying_agent import ReplyingAgent
 
-__all__ = ["InvalidCarryOverType", "OpeningMessage", "opening_message"]
+__all__ = ["InvalidCarryOverType", "OpeningMessage", "check_carryover", "opening_message"]
 
 OpeningMessage = Message | str | Callable[["Agent", "Agent", dict[str, Any]], Message | str] | None
 """What opens a chat: a message, a function of both agents and the context that makes one, or None to ask a person."""
 
 
 class InvalidCarryOverType(ConfigError):
-    """What is carried over is neither text nor a list of texts."""
+    """What is carried over is neither text nor a list."""
 
     def __init__(
         self, message: str = "Carryover should be a string or a list of strings. Not adding carryover to the message."
@@ -41,7 +41,7 @@ async def opening_message(
         context: The further arguments; ``carryover`` is added to a message, but left to a function.
 
     Raises:
-        InvalidCarryOverType: ``carryover`` is neither text nor a list of texts.
+        InvalidCarryOverType: ``carryover`` is neither text nor a list.
     """
     if callable(message):
         return cast("Message | str", await calls.function(message, initiator, recipient, context))
@@ -54,16 +54,31 @@ async def opening_message(
         return message + carried
     content = message.get("content")
     if isinstance(content, list):
-        return {**message, "content": [*content, {"type": "text", "text": carried}]}
+        return {**message, "content": [{"type": "text", "text": carried}, *content]}
     return {**message, "content": (content or "") + carried}
+
+
+def check_carryover(carryover: Any) -> None:
+    """Does nothing if this can be carried over to a chat.
+
+    Args:
+        carryover: Text, or a list of texts, of messages or of anything else.
+
+    Raises:
+        InvalidCarryOverType: It is neither.
+    """
+    if carryover and not isinstance(carryover, str | list):
+        raise InvalidCarryOverType
 
 
 def _carried(carryover: Any) -> str:
     """What is added to the message."""
+    check_carryover(carryover)
     if not carryover:
         return ""
-    if isinstance(carryover, str):
-        return f"\nContext: \n{carryover}"
-    if isinstance(carryover, list) and all(isinstance(item, str) for item in carryover):
-        return "\nContext: \n" + "\n".join(carryover)
-    raise InvalidCarryOverType
+    items = [carryover] if isinstance(carryover, str) else carryover
+    return "\nContext: \n" + "\n".join(map(_as_text, items))
+
+
+def _as_text(item: Any) -> str:
+    return str(item["content"] if isinstance(item, dict) and "content" in item else item)

@@ -24,17 +24,18 @@ class OpenAIWrapper:
 
     Args:
         config_list: The models.
-        base_config: Settings that hold for all of them.
+        base_config: Settings that hold for all of them. The ``model`` may also be named in ``create``.
 
     Raises:
         ConfigError: A setting cannot be used.
     """
 
     def __init__(self, *, config_list: list[dict[str, Any]] | None = None, **base_config: Any) -> None:
-        self._settings = {**base_config, "config_list": config_list} if config_list is not None else base_config
+        self._settings = {**base_config, "config_list": config_list} if config_list else base_config
         self._clients: list[tuple[type[Any], dict[str, Any]]] = []
         self._usage = UsageLedger()
-        self._model({})
+        # What cannot be used is said now; what is not known yet is only the model's name.
+        self._model({"model": self._settings.get("model") or "named later"})
 
     def create(
         self, *, messages: list[Message] | None = None, cache: Cache | None = None, **settings: Any

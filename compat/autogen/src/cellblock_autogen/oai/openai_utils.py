@@ -76,7 +76,8 @@ def config_list_from_json(
     """The entries of a JSON text or file.
 
     Args:
-        env_or_file: A variable of the environment that holds the JSON or a file's path, or else a file.
+        env_or_file: A variable of the environment that holds the JSON or a file's path, or else (also if the variable is
+            empty) a file.
         file_location: Where the file is.
         filter_dict: Which entries are wanted; see ``filter_config``.
 
@@ -84,7 +85,7 @@ def config_list_from_json(
         FileNotFoundError: There is no such variable or file.
     """
     value = os.environ.get(env_or_file)
-    if value is None:
+    if not value:
         text = (Path(file_location or "") / env_or_file).read_text(encoding="utf-8")
     elif "\n" not in value and len(value) < 1000 and Path(value).is_file():
         text = Path(value).read_text(encoding="utf-8")
