@@ -36,13 +36,25 @@ if TYPE_CHECKING:
     from cellblock.kernels.sandbox.options import Sandbox
     from cellblock.stream import CellStream
 
-__all__ = ["AsyncSession", "InputHandler", "Status"]
+__all__ = ["AsyncSession", "InputHandler", "StartupCodeFailed", "Status"]
 
 Status = Literal["starting", "idle", "busy", "dead", "closed"]
 InputHandler = Callable[[str, bool], str | Awaitable[str]]
 """Answers ``input()``: gets the prompt and whether the answer is a secret, gives the answer (or an awaitable of it)."""
 
 _LATE_LIMITS = Limits(memory=1024 * 1024, spool=0)
+
+
+class StartupCodeFailed(KernelStartError):
+    """A kernel's startup code did not run to its end.
+
+    Args:
+        what: What it raised, or what became of the kernel.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The kernel's startup code failed: {what}")
+        self.what = what
 
 
 class AsyncSession:
@@ -263,7 +275,7 @@ class AsyncSession:
         self._connection.lost = lost
         if not result.ok:
             what = f"{result.error.ename}: {result.error.evalue}" if result.error else " ".join(result.notes)
-            raise KernelStartError(f"The kernel's startup code failed: {what}")
+            raise StartupCodeFailed(what)
         self._prepared = self.generation
 
     def _on_kernel_end(self, cause: str) -> None:

@@ -1,11 +1,19 @@
 """Agents that run the code of messages."""
 
+import base64
 import warnings
 
 import pytest
 
 from cellblock.agentchat import ConversableAgent, UserProxyAgent
-from cellblock.coding import CodeBlock, CodeExecutor, CodeResult, LocalCommandLineCodeExecutor, MarkdownCodeExtractor
+from cellblock.coding import (
+    CodeBlock,
+    CodeExecutor,
+    CodeResult,
+    IPythonCodeResult,
+    LocalCommandLineCodeExecutor,
+    MarkdownCodeExtractor,
+)
 
 
 class Recorder(CodeExecutor):
@@ -103,6 +111,39 @@ def test_config_given_to_the_reply_function():
         True,
         "exitcode: 0 (execution succeeded)\nCode output: 1",
     )
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+class WithFiles(CodeResult):
+    """The result of an executor of one's own."""
+
+    output_files: list[str]
+
+
+@pytest.mark.parametrize("kind", [WithFiles, IPythonCodeResult])
+def test_images_among_the_files_of_any_result_can_be_shown_to_the_model(tmp_path, kind):
+    (tmp_path / "a.png").write_bytes(PIXEL)
+    (tmp_path / "b.png").write_text("no image")
+
+    class Drawing(Recorder):
+        def execute_code_blocks(self, code_blocks):  # noqa: ARG002
+            files = [str(tmp_path / name) for name in ("a.png", "b.png", "none.png")]
+            return kind(exit_code=0, output="drawn", output_files=files)
+
+    assert reply_to(message(fenced("1")), executor=Drawing())[0] == (
+        "exitcode: 0 (execution succeeded)\nCode output: drawn"
+    )
+    shown, _ = reply_to(message(fenced("1")), executor=Drawing(), send_images=True)
+    assert shown == {
+        "content": [
+            {"type": "text", "text": "exitcode: 0 (execution succeeded)\nCode output: drawn"},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"}},
+        ]
+    }
 
 
 def writer(*texts):

@@ -85,6 +85,16 @@ def test_failing_model_leaves_the_chat_its_result(server):
     assert (result.summary, len(result.chat_history)) == ("", 2)
 
 
+def test_failing_function_leaves_the_chat_its_result():
+    def fail(*_):
+        raise LookupError("no gist")
+
+    warning = r"^The chat has no summary, because its summary_method failed: LookupError\('no gist'\)$"
+    with pytest.warns(UserWarning, match=warning):
+        result = chat("x", summary_method=fail)
+    assert (result.summary, len(result.chat_history)) == ("", 2)
+
+
 @pytest.mark.parametrize("method", ["first_msg", 3])
 def test_method_is_checked_before_the_chat(method):
     complaint = (

@@ -416,7 +416,7 @@ def test_functions_that_cannot_be_loaded_are_an_error_of_the_constructor(functio
     """The guard sees that no kernel stays."""
     with pytest.raises(KernelStartError, match=message) as caught:
         JupyterCodeExecutor(functions=[function])
-    assert str(caught.value).startswith("The kernel's startup code failed: ")
+    assert str(caught.value).startswith("Functions failed to load: ")
 
 
 # The journal

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cellblock.agentchat.loop_guard import LoopGuard
 from cellblock.agentchat.printing import print_event
-from cellblock.coding.base import CodeResult, IPythonCodeResult
+from cellblock.agentchat.result_parts import result_parts
+from cellblock.coding.base import CodeResult
 from cellblock.coding.factory import CodeExecutorFactory
 from cellblock.coding.markdown_code_extractor import MarkdownCodeExtractor
 from cellblock.errors import ConfigError
@@ -142,8 +143,8 @@ def _announce(blocks: list[CodeBlock]) -> None:
 def _reply(result: CodeResult, send_images: bool) -> Message | str:
     outcome = "execution succeeded" if result.exit_code == 0 else "execution failed"
     header = f"exitcode: {result.exit_code} ({outcome})\nCode output: "
-    if send_images and isinstance(result, IPythonCodeResult):
-        parts = result.for_model()
+    if send_images:
+        parts = result_parts(result)
         if any(part["type"] == "image_url" for part in parts):
             text = parts.pop(0)["text"] if parts[0]["type"] == "text" else ""
             return {"content": [{"type": "text", "text": header + text}, *parts]}

@@ -67,7 +67,7 @@ class ConversableAgent(ReplyingAgent):
             message: Text, or a dict with ``content``.
             recipient: Who is to hear it.
             request_reply: Whether the recipient is to reply; None leaves it to the recipient.
-            silent: Whether nothing is printed.
+            silent: Whether messages are not printed.
 
         Raises:
             ConfigError: It is no message.
@@ -97,7 +97,7 @@ class ConversableAgent(ReplyingAgent):
             message: What was said.
             sender: Who said it.
             request_reply: Whether a reply is wanted; None leaves it to ``reply_at_receive``.
-            silent: Whether nothing is printed.
+            silent: Whether messages are not printed.
 
         Raises:
             ConfigError: It is no message.
@@ -137,7 +137,7 @@ class ConversableAgent(ReplyingAgent):
         Args:
             recipient: Whom to talk to.
             clear_history: Whether the two begin afresh; otherwise earlier messages count as said.
-            silent: Whether nothing is printed.
+            silent: Whether messages are not printed.
             cache: Where the models' answers are kept and looked up, in the place of ``cache_seed``.
             max_turns: How often this agent speaks, each time with one reply; None for until somebody ends it.
             summary_method: "last_msg", "reflection_with_llm", or a function ``(sender, recipient, summary_args) -> summary``.

@@ -58,16 +58,15 @@ async def summarize(
     """
     if method is None:
         return ""
-    if callable(method):
-        return await calls.function(method, initiator, recipient, arguments)
     if method == "last_msg":
         return _last_message(initiator, recipient)
     try:
+        if callable(method):
+            return await calls.function(method, initiator, recipient, arguments)
         return await _reflection(calls, arguments, initiator, recipient)
-    except (
-        Exception
-    ) as error:  # whatever a model's library raises: the chat itself is done and its result must not be lost
-        warnings.warn(f"The chat has no summary, because the model failed: {error}", stacklevel=2)
+    except Exception as error:  # whatever is raised: the chat itself is done and its result must not be lost
+        what = f"its summary_method failed: {error!r}" if callable(method) else f"the model failed: {error}"
+        warnings.warn(f"The chat has no summary, because {what}", stacklevel=2)
         return ""
 
 

@@ -57,7 +57,7 @@ async def deliver(
         sender: Who says it.
         recipient: Who is to hear it.
         request_reply: Whether the recipient is to reply to this message; None leaves it to the recipient.
-        silent: Whether nothing is printed; the ``silent`` of the agent that speaks comes before it.
+        silent: Whether messages are not printed; the ``silent`` of the agent that speaks comes before it.
 
     Raises:
         ConfigError: What somebody says is no message.

@@ -12,8 +12,9 @@ from cellblock.coding.func_with_reqs import DEFAULT_PROMPT_TEMPLATE, format_func
 from cellblock.coding.jupyter.cells import BlockRunner
 from cellblock.coding.jupyter.startup import startup_code
 from cellblock.coding.markdown_code_extractor import MarkdownCodeExtractor
-from cellblock.errors import ConfigError
+from cellblock.errors import ConfigError, KernelStartError
 from cellblock.files import DirectorySink
+from cellblock.session import StartupCodeFailed
 
 if TYPE_CHECKING:
     import os
@@ -127,8 +128,10 @@ class JupyterCodeExecutor:
                 on_output=on_output,
                 join=self._join,
             )
-        except BaseException:
+        except BaseException as error:
             self._session.close()
+            if isinstance(error, StartupCodeFailed):  # it is nothing but the functions
+                raise KernelStartError(f"Functions failed to load: {error.what}") from error
             raise
 
     @staticmethod
