@@ -113,6 +113,19 @@ def test_cost_is_with_the_answer_when_its_usage_is_asked_for(price, cost):
     assert agent.get_total_usage()["telling-1"]["cost"] == cost
 
 
+def test_counts_may_be_unknown():
+    class Telling(Echo):
+        @staticmethod
+        def get_usage(response):  # noqa: ARG004
+            return {"prompt_tokens": None, "completion_tokens": None, "cost": None, "model": None}
+
+    entry = {"model_client_cls": "Telling", "size": 7}
+    agent = ConversableAgent("a", llm_config={"config_list": [entry], "cache_seed": None}, human_input_mode="NEVER")
+    agent.register_model_client(Telling)
+    assert agent.generate_reply(HELLO) == "echo 7 hello"
+    assert agent.get_total_usage()["Telling"]["total_tokens"] == 0
+
+
 def test_answer_without_text_is_none():
     class Telling(Echo):
         def message_retrieval(self, response):  # noqa: ARG002

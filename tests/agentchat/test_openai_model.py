@@ -87,6 +87,13 @@ def test_azure(server):
     assert server.headers[0]["api-key"] == "key"
 
 
+@pytest.mark.parametrize("nothing", [None, []])
+def test_config_list_without_entries_leaves_the_settings_beside_it(server, nothing):
+    server.script = ["Hello!"]
+    config = {"config_list": nothing, "model": "gpt-4", "api_key": "key", "base_url": server.url, "cache_seed": None}
+    assert writer(config).generate_reply(QUESTION) == "Hello!"
+
+
 @pytest.mark.parametrize("own", [{}, {"azure_deployment": "gpt-4.1"}])
 @pytest.mark.parametrize("answers_as", ["gpt-41", "gpt-4.1-2025-04-14"])
 def test_names_of_azures_deployments_have_no_dots(server, own, answers_as):

@@ -66,3 +66,11 @@ def test_nobody_answers_by_itself_after_a_chat_of_so_many_turns():
 def test_chat_with_oneself_has_its_turns():
     ann = ConversableAgent("ann", llm_config=False, human_input_mode="NEVER", default_auto_reply="hm")
     assert len(ann.initiate_chat(ann, message="hi", max_turns=2, silent=True).chat_history) == 8
+
+
+@pytest.mark.parametrize("turns", ["2", 2.0])
+def test_turns_are_a_whole_number(turns):
+    complaint = rf"^max_turns is a whole number, or None for any number of turns, not {turns!r}\.$"
+    for begin in (counting("ann").initiate_chat, counting("ann").resume_chat):
+        with pytest.raises(ValueError, match=complaint):
+            begin(counting("bob"), max_turns=turns)

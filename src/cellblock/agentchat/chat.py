@@ -50,13 +50,21 @@ class ChatResult:
 
 @dataclass(frozen=True)
 class ChatPlan:
-    """How a chat is to be held; the arguments of ``initiate_chat`` beside the opening message."""
+    """How a chat is to be held; the arguments of ``initiate_chat`` beside the opening message.
+
+    Raises:
+        ConfigError: ``max_turns`` is no number of turns.
+    """
 
     max_turns: int | None = None
     silent: bool | None = False
     summary_method: SummaryMethod = "last_msg"
     summary_args: Mapping[str, Any] = field(default_factory=dict)
     clear_history: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_turns, int | None):
+            raise ConfigError(f"max_turns is a whole number, or None for any number of turns, not {self.max_turns!r}.")
 
 
 async def hold_chat(

@@ -112,8 +112,8 @@ class _CustomProvider:
         return Answer(
             content=_text(texts),
             model=usage.get("model") or request["model"],
-            prompt_tokens=usage.get("prompt_tokens", 0),
-            completion_tokens=usage.get("completion_tokens", 0),
+            prompt_tokens=usage.get("prompt_tokens") or 0,
+            completion_tokens=usage.get("completion_tokens") or 0,
             raw=response,
             cost=cost,
         )

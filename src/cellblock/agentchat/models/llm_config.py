@@ -69,7 +69,7 @@ def checked_llm_config(llm_config: Any) -> LLMConfig:
             "returns the object itself."
         ) from error
     entries = _entries(own)
-    if not entries or not all(entry.get("model") or entry.get("model_client_cls") for entry in entries):
+    if not all(entry.get("model") or entry.get("model_client_cls") for entry in entries):
         raise ConfigError(
             "When using OpenAI or Azure OpenAI endpoints, specify a non-empty 'model' either in 'llm_config' or in each "
             "config of 'config_list'."
@@ -147,7 +147,7 @@ async def _ask(endpoint: Endpoint, messages: list[Message], cache: Cache | None)
 def _entries(llm_config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The entries of the ``config_list``, each with what holds for all; without a list, the one entry there is."""
     common = {key: value for key, value in llm_config.items() if key != "config_list"}
-    return [{**common, **entry} for entry in llm_config.get("config_list", [{}])]
+    return [{**common, **entry} for entry in llm_config.get("config_list") or [{}]]
 
 
 def _endpoint(entry: Mapping[str, Any]) -> Endpoint:
