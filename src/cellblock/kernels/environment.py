@@ -26,7 +26,7 @@ def can_be_set(text: str) -> bool:
 
 
 def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables, if all can be set. No message repeats a value: it may be a secret.
+    """The variables, if all can be set. No message repeats a value: it may be a secret, and the wrong one of the two too.
 
     Args:
         env: What somebody asked for.
@@ -36,7 +36,8 @@ def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
     """
     for name, value in env.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigError(f"Environment variables must be text: {name!r} was given as {type(value).__name__}.")
+            what = name if isinstance(name, str) else f"a name that is {type(name).__name__}"
+            raise ConfigError(f"Environment variables must be text: {what} was given as {type(value).__name__}.")
         if not name or "=" in name or not can_be_set(name + value):
             raise ConfigError(
                 f"The environment variable {name!r} cannot be set: no system allows its name or its value."
