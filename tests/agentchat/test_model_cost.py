@@ -187,3 +187,11 @@ def test_damaged_cache_file_is_no_answer(tmp_path):
     (file,) = (tmp_path / "1").iterdir()
     file.write_text("{")
     assert cache.get("key", "none") == "none"
+
+
+def test_entry_may_name_a_cache_of_its_own(server, tmp_path):
+    server.script = ["first", "second"]
+    entry = {"model": "gpt-4", "api_key": "key", "base_url": server.url, "cache_seed": None}
+    agent = writer({"config_list": [entry]})
+    assert [agent.generate_reply(QUESTION), agent.generate_reply(QUESTION)] == ["first", "second"]
+    assert not (tmp_path / ".cache").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from cellblock.agentchat.cache import DEFAULT_CACHE_SEED, Cache
@@ -95,26 +95,35 @@ def model_from_llm_config(llm_config: LLMConfig, custom: CustomClients | None = 
     if not llm_config:
         return None
     clients = custom or CustomClients()
-    endpoints = [
-        clients.endpoint(entry, _request_options(entry, _CONNECTION))
-        if entry.get("model_client_cls")
-        else _endpoint(entry)
+    choices = [
+        _Choice(
+            clients.endpoint(entry, _request_options(entry, _CONNECTION))
+            if entry.get("model_client_cls")
+            else _endpoint(entry),
+            entry.get("cache_seed", DEFAULT_CACHE_SEED),
+        )
         for entry in _entries(llm_config)
     ]
-    return _Fallback(endpoints, llm_config.get("cache_seed", DEFAULT_CACHE_SEED)).ask
+    return _Fallback(choices).ask
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Where to ask, and which cache to look in first; None for none."""
+
+    endpoint: Endpoint
+    cache_seed: str | int | None
 
 
 class _Fallback:
     """Several endpoints, asked in order until one answers.
 
     Args:
-        endpoints: Where to ask.
-        cache_seed: Which cache to look in first; None for none.
+        choices: Where to ask.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], cache_seed: str | int | None) -> None:
-        self._endpoints = endpoints
-        self._cache_seed = cache_seed
+    def __init__(self, choices: Sequence[_Choice]) -> None:
+        self._choices = choices
 
     async def ask(self, messages: list[Message]) -> ModelReply:
         """The first endpoint's reply; the next one's if that fails.
@@ -122,16 +131,17 @@ class _Fallback:
         Raises:
             Exception: What the last one raised.
         """
-        cache = Cache.in_use() or (None if self._cache_seed is None else Cache.disk(self._cache_seed))
-        for endpoint in self._endpoints[:-1]:
+        for choice in self._choices[:-1]:
             try:
-                return await _ask(endpoint, messages, cache)
-            except endpoint.errors as error:
-                _log.warning("%s failed: %s. The next one in config_list is asked.", endpoint, error)
-        return await _ask(self._endpoints[-1], messages, cache)
+                return await _ask(choice, messages)
+            except choice.endpoint.errors as error:
+                _log.warning("%s failed: %s. The next one in config_list is asked.", choice.endpoint, error)
+        return await _ask(self._choices[-1], messages)
 
 
-async def _ask(endpoint: Endpoint, messages: list[Message], cache: Cache | None) -> ModelReply:
+async def _ask(choice: _Choice, messages: list[Message]) -> ModelReply:
+    endpoint, seed = choice.endpoint, choice.cache_seed
+    cache = Cache.in_use() or (None if seed is None else Cache.disk(seed))
     if cache is None:
         return await endpoint.ask(messages)
     key = endpoint.key(endpoint.request(messages))
