@@ -260,6 +260,7 @@ def test_a_shell_that_a_signal_ends_is_told_in_a_sentence(session):
         ("echo 'a\x85b'", "a\x85b\n"),
         ("printf '\\xff\\xc3'", "\ufffd\ufffd"),
         ("echo $#", "0\n"),
+        ("printf '%04096d\\xc3' 0; /bin/echo $(printf '\\xa9 and more')", f"{'0' * 4096}é and more\n"),
         ("#" + "x" * 300_000 + "\necho long", "long\n"),
     ],
 )
@@ -283,7 +284,7 @@ def test_the_block_ends_with_its_shell_and_not_with_what_it_left_running(session
     assert (result.status, stdout(result)) == (CellStatus.OK, "started\n")
     told = session.run(
         f"import threading\nwith open({str(pipe)!r}, 'w') as file: file.write('late\\n')\n"
-        "readers = [t for t in threading.enumerate() if '_show' in t.name]\nfor t in readers: t.join()"
+        "readers = [t for t in threading.enumerate() if '_read' in t.name]\nfor t in readers: t.join()"
     )
     assert (told.status, stdout(told), "".join(output.text for output in told.late)) == (CellStatus.OK, "", "late\n")
 
