@@ -1,4 +1,4 @@
-"""What a kernel wrote last, read from the memory it shared with its owner before it died.
+"""The memory that a kernel shares with its owner: what it wrote last, read from there once it has died.
 
 The other side is ``kernels/kernel_program/cellblock_streams.py``, which runs in the kernel's interpreter and imports
 nothing of this package; the layout is therefore written down in both.
@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SIZE", "Written", "read_last_words"]
+__all__ = ["SIZE", "TAKEN_AT", "Written", "read_last_words"]
 
 _REGION = 32 * 1024
 _HEADER = struct.Struct("<QQ240p")  # characters in all, bytes in all, request id
 _RING = _REGION - _HEADER.size
 _STREAMS = ("stdout", "stderr")
 
-SIZE = _REGION * len(_STREAMS)
+TAKEN_AT = _REGION * len(_STREAMS)
+"""Where the owner says, in 8 bytes, how much it has taken of what the kernel published: 0 if it does not say, else the bytes
+and one more."""
+
+SIZE = TAKEN_AT + 8
 """Bytes of memory to share."""
 
 

@@ -7,6 +7,7 @@ nothing to poll for; our connections wait in the backlog until the kernel reads.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import secrets
 import shutil
@@ -42,7 +43,7 @@ class Handover:
         key: The messages' secret.
         sockets: For each channel the descriptor of its listening socket.
         log: For complaints before the kernel can speak for itself.
-        memory: For its last words.
+        memory: For its last words, and for how much of what it published was taken.
     """
 
     folder: Path
@@ -70,7 +71,11 @@ class Handover:
         """The owner's connection to the kernel, to be made while ``handover`` lasts."""
         from cellblock.transports.zmq import ZmqTransport  # while the kernel starts, not before
 
-        return ZmqTransport({channel: f"ipc://{self.folder / channel}" for channel in CHANNELS}, self.key.encode())
+        return ZmqTransport(
+            {channel: f"ipc://{self.folder / channel}" for channel in CHANNELS},
+            self.key.encode(),
+            taken=TakenCount(self.memory.fileno()),
+        )
 
 
 @contextlib.contextmanager
@@ -103,3 +108,25 @@ def _listener(path: Path) -> Iterator[socket.socket]:
         listener.bind(str(path))
         listener.listen()
         yield listener
+
+
+class TakenCount:
+    """Tells a kernel how much of what it published was taken, so that it does not run away from its reader.
+
+    Args:
+        descriptor: Of the memory shared with the kernel.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, last_words.SIZE)
+        self._count = memoryview(self._memory)[last_words.TAKEN_AT :].cast("Q")
+        self._count[0] = 1
+
+    def add(self, size: int) -> None:
+        """Says that so many bytes more were taken."""
+        self._count[0] += size
+
+    def close(self) -> None:
+        """Gives the memory up."""
+        self._count.release()
+        self._memory.close()

@@ -11,7 +11,7 @@ import functools
 import os
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -36,6 +36,16 @@ _CHANNELS: Mapping[Channel, int] = {
 }
 
 
+class Taken(Protocol):
+    """Learns how much was taken from a kernel."""
+
+    def add(self, size: int) -> None:
+        """So many bytes more were taken."""
+
+    def close(self) -> None:
+        """No more will be."""
+
+
 class ZmqTransport:
     """A connection to the sockets of one kernel.
 
@@ -45,9 +55,11 @@ class ZmqTransport:
     Args:
         endpoints: The ZMQ endpoint of each channel, such as ``ipc:///run/x/shell`` or ``tcp://127.0.0.1:5555``.
         key: The secret the messages are signed with.
+        taken: Told of each number of bytes that was taken from iopub, and closed with the transport.
     """
 
-    def __init__(self, endpoints: Mapping[Channel, str], key: bytes) -> None:
+    def __init__(self, endpoints: Mapping[Channel, str], key: bytes, *, taken: Taken | None = None) -> None:
+        self._taken = taken
         self._loop = asyncio.get_running_loop()
         self._signer = Signer(key)
         self._published: deque[list[bytes]] = deque()
@@ -122,6 +134,8 @@ class ZmqTransport:
             socket.close(0)
         self._sockets.clear()
         self._end()
+        if self._taken is not None:
+            self._taken.close()
 
     def _drain(self, channel: Channel) -> None:
         """Reads all that a socket has, up to a burst."""
@@ -135,6 +149,8 @@ class ZmqTransport:
         else:
             self._loop.call_soon(self._drain, channel)
         if taken:
+            if channel == "iopub" and self._taken is not None:
+                self._taken.add(size)
             self._wake()
 
     def _take(self, channel: Channel) -> list[bytes] | None:

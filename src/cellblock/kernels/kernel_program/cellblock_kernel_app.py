@@ -5,6 +5,7 @@ What is tuned, and why it is safe:
 * The debugger is made on demand, and the main thread reads and publishes by itself; see ``cellblock_kernel`` and
   ``cellblock_publisher``. There are no subshells.
 * The history database is off: it costs a disk write for each cell, and no client of ours asks for it.
+* IPython does not keep a copy of every output for ``%notebook`` to export: it would for as long as the kernel lives.
 * ``_execute_sleep`` and log lines below WARNING are off: they are waiting and formatting for nobody.
 * JSON is written by one encoder instead of a new one for each of a message's four parts.
 * A reply is sent when it is ready; see ``cellblock_shell_stream``.
@@ -16,6 +17,7 @@ What is tuned, and why it is safe:
 from __future__ import annotations
 
 import codecs
+import contextlib
 import inspect
 import json
 import logging
@@ -166,13 +168,23 @@ def make_app(config: dict[str, Any], app: App | None = None) -> App:
     app.log.setLevel(logging.WARNING)  # log_level is only its handler's: each debug line would be made, then dropped
     # Not by a shell class of our own: libraries know a notebook by the name of ipykernel's.
     app.shell.displayhook.__class__ = DisplayHook
+    # Only IPython 9 has these two.
+    app.shell._tee = lambda channel: contextlib.nullcontext()  # noqa: ARG005 - its name is how it is given
+    app.shell.history_manager.outputs = _Forgetful()
     app.shell._get_exc_info = partial(_exception_to_show, app.shell._get_exc_info)
     app.kernel.shell_stream.__class__ = ShellStream
     # ipykernel looks at it before each cell, and inspect makes it anew unless it is there.
     run_cell: Any = type(app.shell).run_cell_async
     run_cell.__signature__ = inspect.signature(run_cell)
-    app.kernel.streams = adopt(config.get("last_words"))
+    app.kernel.streams = adopt(app.iopub_thread, config.get("last_words"))
     return app
+
+
+class _Forgetful(dict[int, list[Any]]):
+    """The outputs of each cell, none of which is kept."""
+
+    def __missing__(self, cell: int) -> list[Any]:
+        return []
 
 
 def _exception_to_show(look_up: Callable[..., Any], exc_tuple: Any = None) -> Any:

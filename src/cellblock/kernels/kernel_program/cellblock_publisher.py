@@ -4,12 +4,16 @@ ipykernel hands each message to a thread of its own: a wake-up and a change of w
 shortest cell. Here a message goes straight to the socket, under a lock, with two exceptions, in which that thread sends it:
 others are still waiting for the thread, and the order must stay the order in which things were said; or the caller can be
 interrupted, and KeyboardInterrupt between two frames would join a message to the next.
+
+ZMQ keeps whatever was sent and not read, without a limit here, because with one it drops. So a kernel that publishes faster
+than its owner reads waits for it: the owner says in shared memory how much it has taken.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -19,21 +23,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+AHEAD = 32 * 1024 * 1024
+"""Bytes that the kernel may have published and its owner not taken yet."""
+
+LOOK_AGAIN_AFTER = 0.001
+"""Seconds between looks at how much was taken, of a kernel that must wait; memory has no other way to tell."""
+
+WAITING_AT_MOST = 1000
+"""Messages that may wait for the publishing thread."""
+
+
 class Publisher(IOPubThread):  # type: ignore[misc]
     """ipykernel's publishing thread, asked only for what cannot be sent at once.
 
     Attributes:
         lock: Held by whoever uses the socket.
+        taken: One number: the bytes that the owner has taken, and one more; 0 if the owner does not say.
     """
+
+    taken: Any = (0,)
 
     def __init__(self, socket: Any, *, pipe: bool, session: Any) -> None:
         self.lock = threading.RLock()
+        self._sent, self._may_send = 0, AHEAD  # bytes
         super().__init__(socket, pipe=pipe, session=session)
 
     def send_multipart(self, *args: Any, **options: Any) -> None:
         """Sends a message, from any thread."""
         if not self.at_once(lambda: self._really_send(*args, **options)):
             super().send_multipart(*args, **options)
+            if len(self._events) > WAITING_AT_MOST and self._is_master_process():
+                sent = threading.Event()
+                self.schedule(sent.set)
+                sent.wait()
+
+    def _really_send(self, msg: list[Any], *args: Any, **options: Any) -> None:
+        if self._sent > self._may_send:
+            self._wait_for_owner()
+        super()._really_send(msg, *args, **options)
+        self._sent += sum(map(len, msg))
+
+    def _wait_for_owner(self) -> None:
+        while (taken := self.taken[0]) and self._sent > taken + AHEAD:
+            time.sleep(LOOK_AGAIN_AFTER)
+        self._may_send = (taken or self._sent) + AHEAD
 
     def at_once(self, send: Callable[[], None]) -> bool:
         """Calls a function that sends, in the calling thread; or, if that may not be, does nothing and says so.

@@ -84,6 +84,7 @@ class Transcript:
 class Stream(OutStream):  # type: ignore[misc]
     """stdout or stderr of the kernel; see the module."""
 
+    flush_timeout = None  # a reader that takes its time is waited for
     _last_words: LastWords | None = None
     _speaks_for: weakref.WeakKeyDictionary[threading.Thread, dict[str, Any]]
 
@@ -291,17 +292,19 @@ _TRANSCRIPT = Transcript()
 _KERNELS_OWN: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
-def adopt(last_words: int | None) -> tuple[Stream, Stream]:
+def adopt(publisher: Publisher, last_words: int | None) -> tuple[Stream, Stream]:
     """Finishes the streams once the kernel's own threads run, and gives them.
 
     Args:
+        publisher: Sends what they are given.
         last_words: A descriptor of the memory shared with the owner, if there is one.
     """
     _KERNELS_OWN.update(threading.enumerate())
     streams: Any = (sys.stdout, sys.stderr)
     if last_words is not None:
-        memory = mmap.mmap(last_words, 2 * REGION)
+        memory = mmap.mmap(last_words, 2 * REGION + 8)
         os.close(last_words)
+        publisher.taken = memoryview(memory)[2 * REGION :].cast("Q")
         for index, stream in enumerate(streams):
             stream._last_words = LastWords(memory, index * REGION)
     given: tuple[Stream, Stream] = streams
