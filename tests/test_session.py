@@ -25,6 +25,7 @@ from cellblock.blocking import Session
 from cellblock.errors import ConfigError, KernelSpecNotFound, KernelStartError, SessionClosed
 from cellblock.kernels.local import LocalKernel
 from cellblock.session import AsyncSession
+from cellblock.testing import Script, ScriptedKernel
 from test_spool import disk_full_after
 
 pytestmark = pytest.mark.anyio
@@ -184,6 +185,17 @@ async def test_startup_code_that_hangs_ends_at_the_deadline():
         with pytest.raises(TimeoutError):
             await session.start(timeout=2)
         assert time.monotonic() - began < 2 + 3
+
+
+# Another event loop
+
+
+def test_a_session_of_another_event_loop_says_so_at_once():
+    session = AsyncSession(ScriptedKernel(Script()))
+    asyncio.run(session.start())
+    for call in (session.start, lambda: session.run("1"), session.close):
+        with pytest.raises(SessionClosed, match="belongs to the event loop that it was first used in"):
+            asyncio.run(call())
 
 
 # A closed session

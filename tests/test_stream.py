@@ -184,3 +184,22 @@ def test_an_iterator_forgotten_in_a_forked_child_holds_nobody_up(blocking):
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert [output.text for output in outputs] == ["ended\n"]
+
+
+async def test_a_stream_is_read_once(session, kernel):
+    outputs = session.stream("a and b")
+    assert len([output async for output in outputs]) == 3
+    requests = len(kernel.received)
+    with pytest.raises(SessionError, match=r"^The stream was read before, and its cell ran then\."):
+        async for _ in outputs:
+            pass
+    assert len(kernel.received) == requests
+
+
+def test_a_blocking_stream_is_read_once():
+    with Session(timeout=30) as session:
+        outputs = session.stream("print(1)")
+        assert [output.text for output in outputs] == ["1\n"]
+        with pytest.raises(SessionError, match=r"^The stream was read before"):
+            next(iter(outputs))
+        assert outputs.result.ok

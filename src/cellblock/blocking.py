@@ -175,7 +175,7 @@ class SessionStream:
     def __iter__(self) -> Iterator[Output]:
         """Runs the cell and gives its outputs. Leaving early interrupts the cell and waits for it to end."""
         loop = background_loop()
-        self._stream = loop.call(self._open())
+        self._stream = self._stream or loop.call(self._open())
         outputs = self._stream.__aiter__()
         try:
             while True:

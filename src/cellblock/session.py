@@ -112,6 +112,7 @@ class AsyncSession:
         self._requests = Requests()
         self._turn = asyncio.Lock()
         self._owner = os.getpid()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one it was first used in
         self._closed = False
         self._connection = Connection(kernel, on_message=self._take, on_end=self._on_kernel_end)
         self._ladder = Ladder(self._connection, self._requests)
@@ -236,6 +237,7 @@ class AsyncSession:
         if self._closed or os.getpid() != self._owner:
             self._closed = True
             return
+        self._check_loop()
         self._closed = True
         if self._cell is not None:
             self._cell.request_stop(Stop.INTERRUPT)
@@ -259,6 +261,15 @@ class AsyncSession:
             )
         if self._closed:
             raise SessionClosed("The session is closed. Make a new one.")
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        running = asyncio.get_running_loop()
+        self._loop = self._loop or running
+        if self._loop is not running:
+            raise SessionClosed(
+                "This session belongs to the event loop that it was first used in. Make a new session in this one."
+            )
 
     def _deadline(self, timeout: float | None) -> Deadline:
         self._check_usable()

@@ -36,6 +36,7 @@ class CellStream:
         self._size = self._omitted = 0
         self._more = asyncio.Event()
         self._result: CellResult | None = None
+        self._begun = False
 
     @property
     def result(self) -> CellResult:
@@ -49,7 +50,16 @@ class CellStream:
         return self._result
 
     async def __aiter__(self) -> AsyncGenerator[Output, None]:
-        """Runs the cell and gives its outputs. Leaving early interrupts the cell and waits for it to end."""
+        """Runs the cell and gives its outputs. Leaving early interrupts the cell and waits for it to end.
+
+        Raises:
+            SessionError: It has been read before.
+        """
+        if self._begun:
+            raise SessionError(
+                "The stream was read before, and its cell ran then. Make another stream to run it again."
+            )
+        self._begun = True
         run = asyncio.create_task(self._session.run(self._code, timeout=self._timeout, on_output=self._put))
         run.add_done_callback(lambda _: self._more.set())
         try:
