@@ -62,7 +62,7 @@ class Host:
     def workspace(self) -> Path:
         """A fresh workspace, in which there is a Python environment."""
         folder = Path(tempfile.mkdtemp(prefix="workspace-", dir=self.folder))
-        (folder / "environment" / "lib" / "python3" / "site-packages").mkdir(parents=True)
+        (folder / "project" / "environment" / "lib" / "python3" / "site-packages").mkdir(parents=True)
         return folder
 
     def prelude(self) -> str:

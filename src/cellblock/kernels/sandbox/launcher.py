@@ -13,7 +13,7 @@ from cellblock.errors import ConfigError, KernelStartError
 from cellblock.kernels.forkserver.fork import ForkServerFailed
 from cellblock.kernels.forkserver.rules import why_no_spare, why_not_set_later
 from cellblock.kernels.handover import handover
-from cellblock.kernels.sandbox import layout
+from cellblock.kernels.sandbox import layout, protected
 from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
 from cellblock.kernels.sandbox.bubblewrap import Plan
 from cellblock.kernels.sandbox.egress import EgressProxy
@@ -216,10 +216,14 @@ class SandboxLauncher:
         """Looks what there is, and makes it ready; blocks."""
         if self._used_at_first is not None:  # after another kernel: a workspace that nobody can use any more is mended
             prune(self.workspace)
+        interpreter = examine(executable)
+        protected.check(interpreter, self.workspace)
+        for shown in self._sandbox.shown:
+            shown.check(self.workspace)
         plan = Plan(
-            interpreter=examine(executable),
+            interpreter=interpreter,
             workspace=self.workspace,
-            read_only=tuple(Path(path).absolute() for path in self._sandbox.read_only),
+            read_only=self._sandbox.shown,
             uid=_give(self.workspace),
         )
         check_once(plan.interpreter, as_root=plan.uid is not None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cellblock.errors import ConfigError
 from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
+from cellblock.kernels.sandbox.shown import Shown, fix
 from cellblock.kernels.sandbox.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class Sandbox:
         on_request: Told each host that the code asked for, and whether it was connected, in another thread; must not
             block.
 
+    Attributes:
+        shown: What ``read_only`` named when this was made.
+
     Raises:
         ConfigError: An argument cannot be used.
     """
@@ -81,6 +85,7 @@ class Sandbox:
     disk: int | str = "2G"
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may hold secrets
     on_request: Callable[[HostRequest], None] | None = None
+    shown: tuple[Shown, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.workspace is not None:
@@ -89,6 +94,7 @@ class Sandbox:
             raise ConfigError(f"read_only must be a list of paths, as in [{self.read_only!r}].")
         for path in self.read_only:
             _check_readable(Path(path))
+        object.__setattr__(self, "shown", tuple(map(fix, self.read_only)))
         if isinstance(self.allow_hosts, str):
             raise ConfigError(f"allow_hosts must be a list of names, as in [{self.allow_hosts!r}].")
         AllowedHosts(self.allow_hosts)
