@@ -4,8 +4,8 @@ It talks with its owner in lines of JSON on its channel. The owner says two thin
 the names of those that came with the channel; ``spare``; and what ``make_app`` takes, or ``argv``, the arguments of
 ipykernel_launcher, for a kernel as Jupyter starts it. Then where: ``cwd``, ``env``, ``umask``, ``limits``, and to a spare
 perhaps another ``key``. A spare does not wait for the second before it makes itself ready. The process says ``pid``,
-``settled`` and ``ready``, a spare the last before the second; or instead of ``settled``, ``stale``, a path that has changed
-since the fork server read it, and ends.
+``settled`` and ``ready``, a spare the last before the second, one in a sandbox and no spare only the first; or instead of
+``settled``, ``stale``, a path that has changed since the fork server read it, and ends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from cellblock_process import complaints_to, end_with_owner, silence_own_streams
 from tornado.ioloop import IOLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cellblock_kernel_app import App
     from cellblock_staleness import Imported
     from ipykernel.kernelapp import IPKernelApp
@@ -93,6 +95,7 @@ def make_and_run(
     given: dict[str, int],
     imported: Imported | None,
     app: App | None = None,
+    confined: Callable[[], None] | None = None,
 ) -> None:
     """Runs a kernel until it is shut down.
 
@@ -102,15 +105,20 @@ def make_and_run(
         given: The descriptors that came with it, by their names.
         imported: What the fork server had imported; None if nothing of it can have changed.
         app: What ``begin`` gave, if it was called already.
+        confined: In a sandbox, lets the workspace's modules be imported. Code of theirs must not find the channel.
     """
     with complaints_to(given["log"]):
         if not config["spare"]:
             _settle(channel, imported)
             channel.send({"settled": True})
+            if confined is not None:
+                channel.close()
         _take_streams(given)
         made = _make(config, given, app)
         if config["spare"]:
-            IOLoop.current().add_callback(_wait_for_use, made, channel, imported, given["log"])
+            IOLoop.current().add_callback(_wait_for_use, made, channel, imported, given["log"], confined)
+        elif confined is not None:
+            confined()
         else:
             channel.send({"ready": True})
             channel.close()
@@ -194,7 +202,9 @@ def _app_config(config: dict[str, Any], given: dict[str, int]) -> dict[str, Any]
     return {**config, "sockets": {c: given[c] for c in channels}, "last_words": given["last_words"]}
 
 
-async def _wait_for_use(app: IPKernelApp, channel: Channel, imported: Imported | None, log: int) -> None:
+async def _wait_for_use(
+    app: IPKernelApp, channel: Channel, imported: Imported | None, log: int, confined: Callable[[], None] | None
+) -> None:
     """In a spare, in its event loop: warms up, and blocks until somebody takes the kernel."""
     with complaints_to(log):
         # A first cell takes three times as long as the next. This one leaves no trace but that: nobody is connected.
@@ -203,11 +213,13 @@ async def _wait_for_use(app: IPKernelApp, channel: Channel, imported: Imported |
         app.shell.display_formatter.format(1)  # as for a first result
         channel.send({"ready": True})
         surroundings = _settle(channel, imported)
-        _begin_here(app)
         if "key" in surroundings:
             app.session.key = surroundings["key"].encode()
         channel.send({"settled": True})  # the control thread answers clients from here on
         channel.close()
+        _begin_here(app)
+        if confined is not None:
+            confined()
 
 
 def _begin_here(app: IPKernelApp) -> None:

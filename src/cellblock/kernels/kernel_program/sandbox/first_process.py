@@ -10,7 +10,6 @@ it reads its configuration, once the owner has put this process under its limits
 ``proxy``       the loopback port to listen on for the owner's proxy, or None
 ``cwd``         the kernel's working directory
 ``env``         its whole environment
-``path``        where it looks for modules before the interpreter's own folders
 ``program``     the folder of its program
 ``execute``     the command of an interpreter that is started anew for it, where the environment has what is read at a
                 start, or None to go on in a fork of this one
@@ -100,7 +99,7 @@ def run_kernel(config: dict[str, Any]) -> None:
     for module in ("first_process", "landlock", "lockdown"):
         sys.modules.pop(module)
     sys.argv = [config["program"], str(config["config"])]
-    sys.path[0:1] = config["path"]
+    sys.path.pop(0)
     runpy.run_path(config["program"], run_name="__main__")
 
 
