@@ -4,8 +4,9 @@ It talks with its owner in lines of JSON on its channel. The owner says two thin
 the names of those that came with the channel; ``spare``; and what ``make_app`` takes, or ``argv``, the arguments of
 ipykernel_launcher, for a kernel as Jupyter starts it. Then where: ``cwd``, ``env``, ``umask``, ``limits``, and to a spare
 perhaps another ``key``. A spare does not wait for the second before it makes itself ready. The process says ``pid``,
-``settled`` and ``ready``, a spare the last before the second, one in a sandbox and no spare only the first; or instead of
-``settled``, ``stale``, a path that has changed since the fork server read it, and ends.
+``settled`` and ``ready``, a spare the last before the second; or instead of ``settled``, ``stale``, a path that has changed
+since the fork server read it, and ends. In a sandbox one that is no spare makes itself ready before the second too, and says
+``settled`` last.
 """
 
 from __future__ import annotations
@@ -108,17 +109,15 @@ def make_and_run(
         confined: In a sandbox, lets the workspace's modules be imported. Code of theirs must not find the channel.
     """
     with complaints_to(given["log"]):
-        if not config["spare"]:
+        if not config["spare"] and confined is None:
             _settle(channel, imported)
             channel.send({"settled": True})
-            if confined is not None:
-                channel.close()
         _take_streams(given)
         made = _make(config, given, app)
         if config["spare"]:
             IOLoop.current().add_callback(_wait_for_use, made, channel, imported, given["log"], confined)
         elif confined is not None:
-            confined()
+            _take_place(made, channel, imported, confined)
         else:
             channel.send({"ready": True})
             channel.close()
@@ -212,14 +211,21 @@ async def _wait_for_use(
         await app.kernel.dispatch_shell([zmq.Frame(part) for part in app.session.serialize(request, ident=b"nobody")])
         app.shell.display_formatter.format(1)  # as for a first result
         channel.send({"ready": True})
-        surroundings = _settle(channel, imported)
-        if "key" in surroundings:
-            app.session.key = surroundings["key"].encode()
-        channel.send({"settled": True})  # the control thread answers clients from here on
-        channel.close()
-        _begin_here(app)
-        if confined is not None:
-            confined()
+        _take_place(app, channel, imported, confined)
+
+
+def _take_place(
+    app: IPKernelApp, channel: Channel, imported: Imported | None, confined: Callable[[], None] | None
+) -> None:
+    """In a kernel that has made itself ready: goes where it is to run. See ``make_and_run``."""
+    surroundings = _settle(channel, imported)
+    if "key" in surroundings:
+        app.session.key = surroundings["key"].encode()
+    channel.send({"settled": True})  # the control thread answers clients from here on
+    channel.close()
+    _begin_here(app)
+    if confined is not None:
+        confined()
 
 
 def _begin_here(app: IPKernelApp) -> None:

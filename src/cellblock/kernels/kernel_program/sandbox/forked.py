@@ -2,11 +2,11 @@
 
 It talks with its owner as ``cellblock_forked`` says, but for what comes between what it is to become and where it is to run:
 ``first``, the process id of the sandbox's first process, and of what ``first_process`` is told ``uid``, ``rlimits``,
-``processors``, ``writable``, ``proxy``, ``env`` and ``program``, ``path``, where it looks for modules before the interpreter's own
-folders, and ``filter``, that of system calls in hexadecimal.
-Among what came with the channel is a socket, ``door``, on which a descriptor of the first process comes in, then a byte once the
-sandbox is built, and the descriptor of the socket that listens for the owner's proxy goes out. The process says ``confined``, its
-id, or it says ``refused``, a sentence, and ends. Then it waits for ``held``: the owner holds it to its limits.
+``processors``, ``writable``, ``proxy``, ``env`` and ``program``, ``path``, where it looks for modules before the
+interpreter's own folders, and ``filter``, that of system calls in hexadecimal. Among what came with the channel is a socket,
+``door``, on which a descriptor of the first process comes in, then a byte once the sandbox is built, and the descriptor of
+the socket that listens for the owner's proxy goes out. The process says ``confined``, its id, or it says ``refused``, a
+sentence, and ends. The owner does not tell it where to run before it holds it to its limits.
 
 No code that a sandbox's code may have written runs while the process has its channel to the owner or the fork server's
 streams, which other sessions' kernels have too. So nothing is imported from the workspace before: it is not the working
@@ -75,7 +75,6 @@ def run_kernel(descriptors: list[int], imported: Imported, process_name: str) ->
         for descriptor in (descriptors[0], *given.values()):
             os.set_inheritable(descriptor, False)
         channel.send({"confined": number})
-        channel.receive()
         _begin(sandbox)
     cellblock_forked.make_and_run(
         channel, config, given, Imported() if config["spare"] else None, app, lambda: _import_from(sandbox["path"])
