@@ -49,12 +49,14 @@ class Plan:
         interpreter: What it needs to run Python.
         workspace: The host's folder that is ``/workspace`` inside.
         read_only: Further files and folders of the host to read.
+        hidden: Sockets and pipes of the host, by their real paths, that nobody inside is to reach.
         uid: The user number to drop to when this process is root; None for an ordinary user.
     """
 
     interpreter: Interpreter
     workspace: Path
     read_only: tuple[Shown, ...]
+    hidden: tuple[Path, ...]
     uid: int | None
 
     @property
@@ -183,6 +185,21 @@ def _host_folders(plan: Plan) -> Iterator[str]:
     for link, target in plan.interpreter.links:
         yield from (*_parents(link), "--symlink", target, str(link))
     yield from (*_parents(Path(layout.PROGRAM)), "--ro-bind", str(KERNEL_PROGRAM), layout.PROGRAM)
+    for door in plan.hidden:
+        for name in _names(door, plan):
+            yield from ("--ro-bind", "/dev/null", name)
+
+
+def _names(path: Path, plan: Plan) -> Iterator[str]:
+    """What a file of the host is called inside, by its real path."""
+    places = [
+        (plan.workspace.resolve(), Path(layout.WORKSPACE)),
+        *((folder.resolve(), folder) for folder in plan.interpreter.folders),
+        *((shown.real, shown.path) for shown in plan.read_only),
+    ]
+    for real, name in places:
+        if real in path.parents:
+            yield str(name / path.relative_to(real))
 
 
 def _inside(path: Path, workspace: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from cellblock.kernels.sandbox.preflight import check_once
 from cellblock.kernels.sandbox.request import Request
 from cellblock.kernels.sandbox.rlimits import OPEN_FILES, threads
 from cellblock.kernels.sandbox.sizes import in_words
+from cellblock.kernels.sandbox.sockets import listened_on, sockets_in, still_doors
 from cellblock.kernels.sandbox.spawn import spawn
 from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, prune
 from cellblock.kernels.sandbox.users import give_to, sandbox_user
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from cellblock.kernels.forkserver.spares import Spares
     from cellblock.kernels.handover import Handover
     from cellblock.kernels.kernelspec import KernelSpec
+    from cellblock.kernels.sandbox.interpreter import Interpreter
     from cellblock.kernels.sandbox.joined_process import JoinedProcess
     from cellblock.kernels.sandbox.options import Sandbox
     from cellblock.kernels.sandbox.sandboxed_process import SandboxedProcess
+    from cellblock.kernels.sandbox.sockets import Identity
     from cellblock.kernels.sandbox.spare import SandboxedSpare
     from cellblock.transports.zmq import ZmqTransport
 
@@ -72,6 +76,7 @@ class SandboxLauncher:
         self._allowed = AllowedHosts(sandbox.allow_hosts)
         self._own_workspace: OwnWorkspace | None = None
         self._used_at_first: int | None = None
+        self._sockets_at_first: frozenset[Identity] | None = None
 
     @property
     def workspace(self) -> Path:
@@ -178,6 +183,7 @@ class SandboxLauncher:
         taken = await spare.take({**env, **self._sandbox.env})
         self._own_workspace, spare.launcher._own_workspace = spare.launcher._own_workspace, None
         self._used_at_first = spare.launcher._used_at_first
+        self._sockets_at_first = spare.launcher._sockets_at_first
         return taken
 
     async def _join(self, request: Request, given: Handover) -> JoinedProcess:
@@ -224,10 +230,25 @@ class SandboxLauncher:
             interpreter=interpreter,
             workspace=self.workspace,
             read_only=self._sandbox.shown,
+            hidden=self._hidden(interpreter),
             uid=_give(self.workspace),
         )
         check_once(plan.interpreter, as_root=plan.uid is not None)
         return plan, self._limiter()
+
+    def _hidden(self, interpreter: Interpreter) -> tuple[Path, ...]:
+        """What of the host's sockets and pipes the kernel would reach by its files. Blocks."""
+        known, inside = self._sockets_at_first, sandbox_user(self.workspace)
+        found = {}
+        if known is None:  # no code has run: whatever is there is somebody else's
+            found = dict(sockets_in(self.workspace, frozenset(), None))
+            self._sockets_at_first = frozenset(found.values())
+        elif known or inside is not None:
+            found = dict(sockets_in(self.workspace, known, os.getuid() if inside is None else inside))
+        shown = self._sandbox.shown
+        roots = [self.workspace, *map(Path.resolve, interpreter.folders), *(one.real for one in shown)]
+        doors = still_doors(door for one in shown for door in one.doors)
+        return tuple(sorted({*found, *doors, *listened_on(roots)}))
 
     def _open_way_out(self, listener: socket.socket) -> Callable[[], None]:
         return EgressProxy(listener, self._allowed, self._sandbox.on_request).close

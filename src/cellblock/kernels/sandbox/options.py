@@ -127,6 +127,10 @@ def _check_directory(path: Path) -> None:
 def _check_readable(path: Path) -> None:
     if not path.exists():
         raise ConfigError(f"read_only names {path}, which does not exist.")
+    if not (path.is_dir() or path.is_file()):
+        raise ConfigError(
+            f"read_only names {path}, which is neither a file nor a directory: a socket or a pipe leads out of the sandbox."
+        )
     real = path.resolve()
     if real == Path("/") or any(folder in (real, *real.parents) for folder in _NEVER_SHOWN):
         raise ConfigError(f"read_only cannot name {path}: there are the host's processes, devices and services.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellblock.errors import SandboxUnavailable
+from cellblock.kernels.sandbox.sockets import doors_below
 
 if TYPE_CHECKING:
     import os
@@ -22,11 +23,13 @@ class Shown:
         path: What it is called inside.
         real: The same without a symbolic link on the way.
         identity: The device and number of what was there.
+        doors: The sockets and pipes that were in it.
     """
 
     path: Path
     real: Path
     identity: tuple[int, int]
+    doors: tuple[Path, ...]
 
     def check(self, workspace: Path) -> None:
         """Looks whether it is still what was named. A sandbox's code may have put a link to anything in its place.
@@ -55,7 +58,7 @@ def fix(path: str | os.PathLike[str]) -> Shown:
     absolute = Path(path).absolute()
     real = absolute.resolve()
     status = real.stat()
-    return Shown(absolute, real, (status.st_dev, status.st_ino))
+    return Shown(absolute, real, (status.st_dev, status.st_ino), doors_below(real))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
