@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from cellblock.kernels.sandbox.cgroups import Cgroup, find_parents
 from cellblock.kernels.sandbox.guard import Check, DiskCheck, Guard, MemoryCheck, out_of_memory
 from cellblock.kernels.sandbox.layout import MEMORY_FOLDERS
 from cellblock.kernels.sandbox.rlimits import processors, rlimits
+from cellblock.kernels.sandbox.seccomp import further_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,9 @@ class Limiter:
         workspace: The host's directory whose growth is limited.
         before: What is in it now, as ``disk_use`` gives it.
         allowance: Bytes of the limit that earlier kernels left.
+
+    Raises:
+        SandboxUnavailable: Linux refuses a limit.
     """
 
     def __init__(self, limits: Limits, workspace: Path, *, before: int, allowance: int) -> None:
@@ -55,7 +60,12 @@ class Limiter:
     @property
     def processors(self) -> list[int] | None:
         """The processors to run on, if nothing else keeps the limit of their time; None for all."""
-        return processors(self._limits) if self._cgroup is None else None
+        return None if self._cgroup is not None and self._cgroup.limits_processors else processors(self._limits)
+
+    @property
+    def filter(self) -> bytes:
+        """A filter of the system calls by which code could get around these limits; empty if there is none."""
+        return further_program(platform.machine(), refused=() if self.processors is None else ["sched_setaffinity"])
 
     def hold(self, process: int) -> None:
         """Begins to keep the limits.

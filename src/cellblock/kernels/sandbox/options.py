@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ __all__ = ["Limits", "Sandbox"]
 
 _LEAST_MEMORY = 192 * 2**20  # a kernel that has imported nothing needs half of it
 _LEAST_PIDS = 32  # its threads count
+_MOST_PIDS = 4_194_304  # Linux has no more numbers for them
+_LEAST_CPUS = 0.01  # Linux counts processor time in parts of that size
 _SHARED = tuple(
     Path("/", name)
     for name in ("", "bin", "boot", "etc", "home", "lib", "mnt", "opt", "root", "sbin", "srv", "tmp", "usr", "var")
@@ -62,7 +65,8 @@ class Sandbox:
         allow_hosts: Hosts it may connect to by https and http: names such as "packages.example", "*.example.net" and
             "localhost:8443", and networks such as "10.0.0.0/8", without which a name for a private address is refused.
         memory: Bytes or a size such as "2G", of all its processes together.
-        cpus: How many processors' worth of time it gets; None for all.
+        cpus: How many processors' worth of time it gets; None for all. Where there is no control group for it, that many
+            whole processors.
         pids: How many processes and threads it may have.
         disk: Bytes or a size such as "2G" that it may write to the workspace.
         env: Environment variables of the kernel; it gets none of the caller's.
@@ -148,9 +152,14 @@ def _check_environment(env: Mapping[str, str]) -> None:
 def _check_limits(limits: Limits) -> None:
     if limits.memory < _LEAST_MEMORY:
         raise ConfigError(f'memory must be at least {_LEAST_MEMORY // 2**20}M for a kernel to run; "1G" suits pandas.')
-    if limits.cpus is not None and not limits.cpus > 0:
-        raise ConfigError(f"cpus must be positive, as in 0.5 or 2; it was {limits.cpus!r}.")
-    if isinstance(limits.pids, bool) or not isinstance(limits.pids, int) or limits.pids < _LEAST_PIDS:
+    if limits.cpus is not None and not _is_number(limits.cpus, (int, float), _LEAST_CPUS, sys.float_info.max):
+        raise ConfigError(f"cpus must be a number from {_LEAST_CPUS} up, as in 0.5 or 2; it was {limits.cpus!r}.")
+    if not _is_number(limits.pids, int, _LEAST_PIDS, _MOST_PIDS):
         raise ConfigError(
-            f"pids must be at least {_LEAST_PIDS}: the kernel's own threads count; it was {limits.pids!r}."
+            f"pids must be at least {_LEAST_PIDS}, for the kernel's own threads count, and at most {_MOST_PIDS}; "
+            f"it was {limits.pids!r}."
         )
+
+
+def _is_number(value: object, kind: type | tuple[type, ...], least: float, most: float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most  # type: ignore[operator]

@@ -47,6 +47,7 @@ class Request:
             "uid": self.plan.uid,
             "rlimits": self.limiter.for_each_process,
             "processors": self.limiter.processors,
+            "further_filter": self.limiter.filter.hex(),
             "writable": layout.WRITABLE,
             "proxy": layout.PROXY_PORT,
             "env": environment,

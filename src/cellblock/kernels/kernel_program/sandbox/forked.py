@@ -2,11 +2,11 @@
 
 It talks with its owner as ``cellblock_forked`` says, but for what comes between what it is to become and where it is to run:
 ``first``, the process id of the sandbox's first process, and of what ``first_process`` is told ``uid``, ``rlimits``,
-``processors``, ``writable``, ``proxy``, ``env`` and ``program``, ``path``, where it looks for modules before the
-interpreter's own folders, and ``filter``, that of system calls in hexadecimal. Among what came with the channel is a socket,
-``door``, on which a descriptor of the first process comes in, then a byte once the sandbox is built, and the descriptor of
-the socket that listens for the owner's proxy goes out. The process says ``confined``, its id, or it says ``refused``, a
-sentence, and ends. The owner does not tell it where to run before it holds it to its limits.
+``processors``, ``further_filter``, ``writable``, ``proxy``, ``env`` and ``program``, ``path``, where it looks for modules
+before the interpreter's own folders, and ``filter``, that of system calls in hexadecimal. Among what came with the channel is
+a socket, ``door``, on which a descriptor of the first process comes in, then a byte once the sandbox is built, and the
+descriptor of the socket that listens for the owner's proxy goes out. The process says ``confined``, its id, or it says
+``refused``, a sentence, and ends. The owner does not tell it where to run before it holds it to its limits.
 
 No code that a sandbox's code may have written runs while the process has its channel to the owner or the fork server's
 streams, which other sessions' kernels have too. So nothing is imported from the workspace before: it is not the working
@@ -111,6 +111,7 @@ def _enter(sandbox: dict[str, Any], config: dict[str, Any], given: dict[str, int
     become(sandbox["uid"])
     filter_calls(bytes.fromhex(sandbox["filter"]))
     limit(sandbox["rlimits"], sandbox["processors"])
+    filter_calls(bytes.fromhex(sandbox["further_filter"]))
     confine(sandbox["writable"])
     return number, app
 
