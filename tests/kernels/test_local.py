@@ -81,6 +81,20 @@ def test_variables_that_cannot_be_set_are_an_error_of_the_constructor(env):
         LocalKernel(env=env)
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"TOKEN": b"hunter2"}, "TOKEN was given as bytes"),
+        ({b"hunter2": "TOKEN"}, "a name that is bytes was given as str"),
+    ],
+)
+def test_the_error_about_a_variable_repeats_nothing_that_may_be_a_secret(env, said):
+    with pytest.raises(ConfigError) as caught:
+        LocalKernel(env=env)
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_folder_that_is_gone_by_then_is_an_error_of_the_start(tmp_path):
     kernel = LocalKernel(cwd=tmp_path / ".")
     tmp_path.rmdir()

@@ -183,7 +183,9 @@ class LocalKernel:
 def _checked_environment(env: Mapping[str, str]) -> dict[str, str]:
     for name, value in env.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigError(f"Environment variables must be text: {name!r} was given as {value!r}.")
+            # It may be a secret, and the wrong one of the two too: only kinds are named.
+            what = name if isinstance(name, str) else f"a name that is {type(name).__name__}"
+            raise ConfigError(f"Environment variables must be text: {what} was given as {type(value).__name__}.")
         if not name or "=" in name or "\0" in name + value:
             raise ConfigError(
                 f"The environment variable {name!r} cannot be set: no system allows its name or its value."

@@ -31,17 +31,17 @@ class Shown:
     identity: tuple[int, int]
     doors: tuple[Path, ...]
 
-    def check(self, workspace: Path) -> None:
+    def check(self, workspace: Path | None) -> None:
         """Looks whether it is still what was named. A sandbox's code may have put a link to anything in its place.
 
         Args:
-            workspace: What code may change, without a symbolic link on the way.
+            workspace: What code may change, without a symbolic link on the way; None for what is made for a session.
 
         Raises:
             SandboxUnavailable: It is something else.
         """
         # Outside of the workspace only the host's user exchanges files, as editors do with every save.
-        exchanged = workspace in self.real.parents and self.identity != _identity(self.real)
+        exchanged = workspace is not None and workspace in self.real.parents and self.identity != _identity(self.real)
         if exchanged or self.path.resolve() != self.real:
             raise SandboxUnavailable(
                 f"A sandboxed kernel was wanted that can read {self.path}, but that is not any more what it was when the "
