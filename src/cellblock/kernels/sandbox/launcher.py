@@ -167,7 +167,7 @@ class SandboxLauncher:
     def fork_server(self) -> ForkServer:
         """The process that kernels of this process's interpreter are forked from."""
         interpreter = examine(sys.executable)
-        environment = layout.environment(interpreter, threads(self._sandbox.limits))
+        environment = layout.environment(interpreter, threads(self._sandbox.limits), self._allowed)
         return sandbox_fork_server(interpreter, self._preload, environment)
 
     def _spare(self, cwd: str | None, env: Mapping[str, str]) -> SandboxedSpare | None:
@@ -273,7 +273,7 @@ class SandboxLauncher:
             "hosts": list(self._sandbox.allow_hosts),
             "packages": layout.PACKAGES,
         }
-        common = layout.environment(plan.interpreter, threads(limits))
+        common = layout.environment(plan.interpreter, threads(limits), self._allowed)
         return {**common, "CELLBLOCK_SANDBOX": json.dumps(allowed)}  # for the kernel to tell which limit an error is
 
 
