@@ -1,5 +1,8 @@
 """What a sandbox is asked for is checked when it is asked for."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from cellblock.errors import ConfigError
@@ -17,6 +20,13 @@ from cellblock.kernels.sandbox.sizes import in_words, parse_size
         ({"read_only": ["/proc"]}, "read_only cannot name /proc"),
         ({"read_only": ["/dev"]}, "read_only cannot name /dev"),
         ({"read_only": ["/"]}, "read_only cannot name /"),
+        ({"read_only": ["/tmp"]}, "read_only cannot name /tmp: the sandbox has a /tmp of its own"),
+        ({"read_only": ["/home"]}, "read_only cannot name /home: the sandbox has a /home/user of its own"),
+        *(
+            ({"workspace": folder}, f"workspace cannot be {folder}: the code may change all that is in it")
+            for folder in ("/proc", "/dev", "/run", "/usr/local", "/etc/ssl", "/var/tmp", "/home", "/var/lib")
+            if Path(folder).exists()
+        ),
         ({"read_only": "/usr"}, "read_only must be a list of paths"),
         ({"allow_hosts": "packages.example"}, "allow_hosts must be a list of names"),
         ({"allow_hosts": ["https://packages.example"]}, "without a scheme"),
@@ -40,6 +50,18 @@ def test_a_wrong_argument_is_refused(options, message):
     with pytest.raises(ConfigError) as caught:
         Sandbox(**options)
     assert message in str(caught.value)
+
+
+def test_an_ancestor_of_the_home_is_no_workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "people" / "me"))
+    (tmp_path / "people").mkdir()
+    with pytest.raises(ConfigError, match="workspace cannot be"):
+        Sandbox(workspace=tmp_path / "people")
+
+
+def test_folders_of_a_users_own_in_memory_are_workspaces(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        Sandbox(workspace=folder, read_only=[tmp_path])
 
 
 def test_a_refusal_does_not_repeat_a_secret():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellblock.errors import ConfigError
+from cellblock.kernels.sandbox import layout
 from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
 from cellblock.kernels.sandbox.shown import Shown, fix
 from cellblock.kernels.sandbox.sizes import parse_size
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from cellblock.kernels.sandbox.egress import HostRequest
@@ -26,10 +27,13 @@ _LEAST_MEMORY = 192 * 2**20  # a kernel that has imported nothing needs half of 
 _LEAST_PIDS = 32  # its threads count
 _MOST_PIDS = 4_194_304  # Linux has no more numbers for them
 _LEAST_CPUS = 0.01  # Linux counts processor time in parts of that size
-_SHARED = tuple(
-    Path("/", name)
-    for name in ("", "bin", "boot", "etc", "home", "lib", "mnt", "opt", "root", "sbin", "srv", "tmp", "usr", "var")
-)
+_SYSTEM = """
+    /bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /nix /proc /run /sbin /sys /usr
+"""
+_USERS = tuple(map(Path, ("/dev/shm", "/run/user")))  # noqa: S108 - what is below these is nobody's but who made it
+_SHARED = """
+    / /home /media /mnt /opt /root /srv /tmp /var /var/cache /var/lib /var/log /var/opt /var/spool /var/tmp
+"""
 _NEVER_SHOWN = tuple(map(Path, ("/proc", "/sys", "/dev", "/run")))
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -121,11 +125,19 @@ def _check_directory(path: Path) -> None:
         raise ConfigError(
             f"The sandbox's workspace must be an existing directory, and {path} is none. Create it first."
         )
-    if path.resolve() in (Path.home(), Path(tempfile.gettempdir()), *_SHARED):
+    real = path.resolve()
+    home = Path.home()
+    if real in (home, *home.parents, Path(tempfile.gettempdir()), *map(Path, _SHARED.split())) or _is_the_systems(real):
         raise ConfigError(
-            f"The sandbox's workspace cannot be {path.resolve()}: the code may change all that is in it. "
-            "Give a directory of the project."
+            f"The sandbox's workspace cannot be {real}: the code may change all that is in it. Give a directory of the project."
         )
+
+
+def _is_the_systems(path: Path) -> bool:
+    above = (path, *path.parents)
+    return any(Path(folder) in above for folder in _SYSTEM.split()) and not any(
+        folder in path.parents for folder in _USERS
+    )
 
 
 def _check_readable(path: Path) -> None:
@@ -138,6 +150,11 @@ def _check_readable(path: Path) -> None:
     real = path.resolve()
     if real == Path("/") or any(folder in (real, *real.parents) for folder in _NEVER_SHOWN):
         raise ConfigError(f"read_only cannot name {path}: there are the host's processes, devices and services.")
+    for own in map(Path, layout.WRITABLE):
+        if any(shown in (own, *own.parents) for shown in (real, Path(os.path.abspath(path)))):  # noqa: PTH100 - as it is named
+            raise ConfigError(
+                f"read_only cannot name {path}: the sandbox has a {own} of its own. Give the folder in it that the code needs."
+            )
 
 
 def _check_environment(env: Mapping[str, str]) -> None:
