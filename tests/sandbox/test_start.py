@@ -54,6 +54,13 @@ async def test_what_was_left_in_the_workspace_does_not_keep_a_kernel_from_starti
         assert result.text == "('/workspace/.site', '/workspace/.site')"
 
 
+@pytest.mark.parametrize("env", [{}, {"LC_ALL": "C.UTF-8"}], ids=["forked", "spawned"])
+async def test_a_workspace_that_code_has_closed_to_itself_is_opened_for_the_next_kernel(make_session, env):
+    async with make_session(env=env) as session:
+        await session.run("import os\nos.mkdir('kept')\nos.chmod('/workspace', 0)\nos._exit(0)")
+        assert (await session.run("import os\nos.mkdir('new')\nsorted(os.listdir())")).text == "['kept', 'new']"
+
+
 async def test_what_was_left_in_the_workspace_finds_no_channel_when_a_kernel_starts(make_session):
     async with make_session() as session:
         await session.run(_PLANT)

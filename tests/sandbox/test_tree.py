@@ -86,3 +86,17 @@ print(top.exists())
 
 def test_closed_folders_hide_nothing_and_are_removed():
     assert run_as_user("-c", _CLOSED, timeout=30).split() == ["True", "False"]
+
+
+def test_a_closed_top_folder_is_gone_through_and_read_by_its_owner():
+    program = """
+import os, sys, tempfile
+from pathlib import Path
+from cellblock.kernels.sandbox.workspace import Workspace
+with tempfile.TemporaryDirectory() as folder:
+    Path(folder, "file").write_text("x")
+    for look in (lambda: Workspace(folder).names(), lambda: Workspace(folder).read("file")):
+        os.chmod(folder, 0)
+        print(look())
+"""
+    assert run_as_user("-c", program, timeout=60).splitlines() == ["['file']", "b'x'"]

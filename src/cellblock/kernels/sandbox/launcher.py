@@ -29,7 +29,7 @@ from cellblock.kernels.sandbox.rlimits import OPEN_FILES, threads
 from cellblock.kernels.sandbox.sizes import in_words
 from cellblock.kernels.sandbox.sockets import listened_on, sockets_in, still_doors
 from cellblock.kernels.sandbox.spawn import spawn
-from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, prune
+from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, let_owner_in, prune
 from cellblock.kernels.sandbox.users import give_to, sandbox_user
 from cellblock.kernels.sandbox.workspace import Workspace
 
@@ -222,6 +222,8 @@ class SandboxLauncher:
         """Looks what there is, and makes it ready; blocks."""
         if self._used_at_first is not None:  # after another kernel: a workspace that nobody can use any more is mended
             prune(self.workspace)
+        with contextlib.suppress(PermissionError):  # somebody else's, who knows who may use it
+            let_owner_in(self.workspace)
         interpreter = examine(executable)
         protected.check(interpreter, self.workspace)
         for shown in self._sandbox.shown:
