@@ -7,6 +7,7 @@ import pytest
 from cellblock.errors import SandboxUnavailable
 from cellblock.kernels.sandbox import limiter
 from cellblock.kernels.sandbox.cgroups import Cgroup, Parents
+from cellblock.kernels.sandbox.guard import DiskUse
 from cellblock.kernels.sandbox.limiter import Limiter, cgroup_parents
 from cellblock.kernels.sandbox.options import Limits
 
@@ -37,7 +38,7 @@ async def test_without_a_limit_code_may_choose_its_processors(make_session):
 def test_a_control_group_that_was_not_given_processors_does_not_limit_them(tmp_path, monkeypatch):
     """As systemd hands memory and processes down to a user, and nothing more."""
     monkeypatch.setattr(limiter, "cgroup_parents", lambda: Parents(unified=tmp_path))
-    held = Limiter(_limits(), tmp_path, before=0, allowance=_MIB)
+    held = Limiter(_limits(), tmp_path, before=DiskUse(0, 0), allowance=_MIB)
     assert not held._cgroup.limits_processors
     assert len(held.processors) == 1
     assert held.filter

@@ -86,12 +86,11 @@ class Cgroup:
         for folder in self._folders.values():
             (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
-    @property
-    def out_of_memory(self) -> bool:
-        """Whether something in the group was killed because the memory was used up."""
+    def killed_for_memory(self) -> int:
+        """How many processes of the group were killed because the memory was used up."""
         if "unified" in self._folders:
-            return _count(self._folders["unified"] / "memory.events", "oom_kill") > 0
-        return _count(self._folders["memory"] / "memory.oom_control", "oom_kill") > 0
+            return _count(self._folders["unified"] / "memory.events", "oom_kill")
+        return _count(self._folders["memory"] / "memory.oom_control", "oom_kill")
 
     def close(self) -> None:
         """Removes the group, in which nothing may run any more; what cannot be is removed by a later owner."""

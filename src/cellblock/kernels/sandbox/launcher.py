@@ -258,10 +258,11 @@ class SandboxLauncher:
     def _limiter(self) -> Limiter:
         """Keeps the limits of one kernel; what those before it have written counts. Blocks."""
         limits = self._sandbox.limits
-        used = disk_use(self.workspace)
+        there = disk_use(self.workspace)
         if self._used_at_first is None:
-            self._used_at_first = used
-        return Limiter(limits, self.workspace, before=used, allowance=self._used_at_first + limits.disk - used)
+            self._used_at_first = there.used
+        allowance = self._used_at_first + limits.disk - there.used
+        return Limiter(limits, self.workspace, before=there, allowance=allowance)
 
     def _environment(self, plan: Plan) -> dict[str, str]:
         """The environment variables that nobody asked for."""
