@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from cellblock.kernels.sandbox.held_files import nameless_files, written
 from cellblock.kernels.sandbox.sizes import in_words
 from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, folders
 
@@ -134,7 +135,7 @@ class MemoryCheck:
             mine, ours = _memory(process)
             private += mine
             shared += ours
-        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in _nameless_files(processes, in_memory=True)}
+        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in nameless_files(processes, in_memory=True)}
         # Mapped files in memory are in both figures.
         shared = max(shared, sum(nameless.values()) + sum(map(_held_by, self._folders)))
         return out_of_memory(self._limit) if private + shared > self._limit else ""
@@ -142,6 +143,9 @@ class MemoryCheck:
 
 class DiskCheck:
     """How much the code has written to disk, files without a name included.
+
+    Some of these cannot be seen: mapped ones by an ordinary user, and those that are on their way through a socket. So neither
+    may the disk have filled, while the code wrote as much, by more than the allowance beyond what is seen.
 
     Args:
         workspace: On the host.
@@ -153,9 +157,9 @@ class DiskCheck:
 
     def __init__(self, workspace: Path, in_memory: Sequence[Path], *, before: int, allowance: int, limit: int) -> None:
         self._workspace, self._in_memory, self._limit = workspace, in_memory, limit
-        self._most = before + allowance + _SLACK
+        self._before, self._allowance = before, allowance + _SLACK
         self._worth_a_look = allowance // 4
-        self._whole_disk = _taken(workspace)
+        self._whole_disk = self._at_first = _taken(workspace)
         self._looked = 0.0
         self.owes_a_look = True
 
@@ -174,9 +178,11 @@ class DiskCheck:
                 "and those below are removed."
             )
         memory = {folder.stat().st_dev for folder in self._in_memory if folder.exists()}
-        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in _nameless_files(processes, in_memory=False)}
+        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in nameless_files(processes, in_memory=False)}
         used += sum(size for (device, _), size in nameless.items() if device not in memory)
-        return disk_full(self._limit) if used > self._most else ""
+        added = used - self._before
+        unseen = min(_taken(self._workspace) - self._at_first, written(processes)) - max(added, 0)
+        return disk_full(self._limit) if max(added, unseen) > self._allowance else ""
 
     def _due(self) -> bool:
         """Whether to go through the workspace: now and then, or when the disk it is on has filled since the last time."""
@@ -185,7 +191,8 @@ class DiskCheck:
             taken = _taken(self._workspace)
         except FileNotFoundError:
             return False
-        self._whole_disk = min(self._whole_disk, taken)  # somebody else may have made room
+        # Somebody else may have made room.
+        self._whole_disk, self._at_first = min(self._whole_disk, taken), min(self._at_first, taken)
         if taken - self._whole_disk <= self._worth_a_look and now - self._looked < _LOOK_ANYWAY:
             return False
         self._looked, self._whole_disk = now, taken
@@ -280,21 +287,6 @@ def _memory(process: int) -> tuple[int, int]:
             elif name == b"Pss_Shmem:":
                 shared += int(kilobytes) * 1024
     return private, shared
-
-
-def _nameless_files(processes: Sequence[int], *, in_memory: bool) -> Iterator[os.stat_result]:
-    """The open regular files of processes that are in no directory: those made in memory, or the others."""
-    for process in processes:
-        with contextlib.suppress(OSError), os.scandir(f"/proc/{process}/fd") as descriptors:
-            for link in descriptors:
-                with contextlib.suppress(OSError):  # closed meanwhile
-                    status = link.stat()
-                    if (
-                        status.st_nlink == 0
-                        and stat.S_ISREG(status.st_mode)
-                        and str(Path(link).readlink()).startswith("/memfd:") is in_memory
-                    ):
-                        yield status
 
 
 def _taken(folder: Path) -> int:
