@@ -81,17 +81,10 @@ def test_variables_that_cannot_be_set_are_an_error_of_the_constructor(env):
         LocalKernel(env=env)
 
 
-@pytest.mark.parametrize(
-    ("env", "said"),
-    [
-        ({"TOKEN": b"hunter2"}, "TOKEN was given as bytes"),
-        ({b"hunter2": "TOKEN"}, "a name that is bytes was given as str"),
-    ],
-)
-def test_the_error_about_a_variable_repeats_nothing_that_may_be_a_secret(env, said):
-    with pytest.raises(ConfigError) as caught:
+@pytest.mark.parametrize("env", [{"TOKEN": b"hunter2"}, {b"hunter2": "TOKEN"}])
+def test_the_error_about_a_variable_repeats_nothing_that_may_be_a_secret(env):
+    with pytest.raises(ConfigError, match="was given as") as caught:
         LocalKernel(env=env)
-    assert said in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 

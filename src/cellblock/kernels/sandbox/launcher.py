@@ -225,7 +225,8 @@ class SandboxLauncher:
         with contextlib.suppress(PermissionError):  # somebody else's, who knows who may use it
             let_owner_in(self.workspace)
         interpreter = examine(executable)
-        protected.check(interpreter, self.workspace)
+        if self._sandbox.workspace is not None:  # in one that is made here there is nothing yet
+            protected.check(interpreter, self.workspace)
         for shown in self._sandbox.shown:
             shown.check(self.workspace)
         plan = Plan(

@@ -26,7 +26,7 @@ def run_by_the_host(interpreter: Interpreter) -> tuple[Path, ...]:
         interpreter: The kernel's.
     """
     prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
-    return (*interpreter.folders, *map(Path, prefixes), _PACKAGE)
+    return tuple(dict.fromkeys((*interpreter.folders, *map(Path, prefixes), _PACKAGE)))
 
 
 def check(interpreter: Interpreter, workspace: Path) -> None:

@@ -6,6 +6,7 @@ Whoever listens there is outside. So what is found of them is hidden in the sand
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import stat
@@ -67,11 +68,20 @@ def listened_on(roots: Iterable[Path]) -> tuple[Path, ...]:
         lines = _LISTED.read_text("utf-8", "replace").splitlines()[1:]
     except OSError:
         return ()
+    within = tuple(f"{root}/" for root in roots)
     bound = {path for line in lines if (path := line.partition(" /")[2])}
-    places = {folder: Path(folder).resolve() for folder in {os.path.dirname(f"/{path}") for path in bound}}  # noqa: PTH120
-    within = list(roots)
-    candidates = (places[os.path.dirname(f"/{path}")] / os.path.basename(path) for path in sorted(bound))  # noqa: PTH119, PTH120
-    return still_doors(path for path in candidates if any(root in path.parents for root in within))
+    found = []
+    for folder, _, name in (path.rpartition("/") for path in bound):
+        path = f"{_real(f'/{folder}')}/{name}"
+        if path.startswith(within):
+            found.append(Path(path))
+    return still_doors(found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _real(folder: str) -> str:
+    """A folder without a symbolic link on the way; these hardly ever change."""
+    return os.path.realpath(folder)
 
 
 def sockets_in(workspace: Path, known: AbstractSet[Identity], owner: int | None) -> Iterator[tuple[Path, Identity]]:
