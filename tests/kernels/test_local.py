@@ -85,6 +85,13 @@ def test_variables_that_cannot_be_set_are_an_error_of_the_constructor(env):
     assert "4711" not in str(caught.value)  # it may be a secret
 
 
+@pytest.mark.parametrize("env", [{"TOKEN": b"hunter2"}, {b"hunter2": "TOKEN"}])
+def test_the_error_about_a_variable_repeats_nothing_that_may_be_a_secret(env):
+    with pytest.raises(ConfigError, match="was given as") as caught:
+        LocalKernel(env=env)
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_folder_that_is_gone_by_then_is_an_error_of_the_start(tmp_path):
     kernel = LocalKernel(cwd=tmp_path / ".")
     tmp_path.rmdir()

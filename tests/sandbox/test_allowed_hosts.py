@@ -26,6 +26,10 @@ from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts, parse_target
         (["10.1.0.0/16"], "10.1.2.3:443", True),
         (["10.1.0.0/16"], "10.2.2.3:443", False),
         (["192.0.2.7"], "192.0.2.7:443", True),
+        (["127.0.0.1:42695"], "127.0.0.1:42695", True),
+        (["127.0.0.1:42695"], "127.0.0.1:443", False),
+        (["127.0.0.1:42695"], "127.0.0.1:80", False),
+        (["[::1]:8443"], "[::1]:443", False),
         (["[2001:db8::1]:8443"], "[2001:db8:0::1]:8443", True),
         ([], "packages.example:443", False),
     ],
@@ -63,6 +67,20 @@ def test_a_private_address_that_is_in_the_list_may_be_reached():
     allowed = AllowedHosts(["git.corp.example", "10.0.0.0/8"])
     assert allowed.reaches("10.1.2.3")
     assert not allowed.reaches("192.168.1.1")
+    assert AllowedHosts(["localhost:8443", "127.0.0.1:8443"]).reaches("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("entries", "listed"),
+    [
+        ([], []),
+        (["localhost:8443"], ["localhost"]),
+        (["127.0.0.1", "[::1]:80"], ["127.0.0.1", "::1"]),
+        (["127.0.0.0/8", "*.localhost"], []),
+    ],
+)
+def test_what_is_in_the_list_itself_is_told_from_what_a_network_or_a_star_covers(entries, listed):
+    assert [host for host in ("localhost", "127.0.0.1", "::1") if AllowedHosts(entries).lists(host)] == listed
 
 
 @pytest.mark.parametrize(

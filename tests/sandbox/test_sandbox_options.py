@@ -1,5 +1,6 @@
 """What a sandbox is asked for is checked when it is asked for."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ from cellblock.kernels.sandbox.sizes import in_words, parse_size
         ({"read_only": ["/proc"]}, "read_only cannot name /proc"),
         ({"read_only": ["/dev"]}, "read_only cannot name /dev"),
         ({"read_only": ["/"]}, "read_only cannot name /"),
+        ({"read_only": ["/tmp"]}, "read_only cannot name /tmp: the sandbox has a /tmp of its own"),
+        ({"read_only": ["/home"]}, "read_only cannot name /home: the sandbox has a /home/user of its own"),
+        *(
+            ({"workspace": folder}, f"workspace cannot be {folder}: the code may change all that is in it")
+            for folder in ("/proc", "/dev", "/run", "/usr/local", "/etc/ssl", "/var/tmp", "/home", "/var/lib")
+            if Path(folder).exists()
+        ),
         ({"read_only": "/usr"}, "read_only must be a list of paths"),
         ({"allow_hosts": "packages.example"}, "allow_hosts must be a list of names"),
         ({"allow_hosts": ["https://packages.example"]}, "without a scheme"),
@@ -29,7 +37,11 @@ from cellblock.kernels.sandbox.sizes import in_words, parse_size
         ({"memory": "much"}, 'memory must be a number of bytes or a size such as "512M"'),
         ({"disk": 0}, "disk must be a number of bytes"),
         ({"disk": True}, "disk must be a number of bytes"),
-        ({"cpus": 0}, "cpus must be positive"),
+        ({"cpus": 0}, "cpus must be a number from 0.01 up"),
+        ({"cpus": 0.001}, "cpus must be a number from 0.01 up"),
+        ({"cpus": float("inf")}, "cpus must be a number from 0.01 up"),
+        ({"cpus": "2"}, "cpus must be a number from 0.01 up"),
+        ({"pids": 5_000_000}, "and at most 4194304; it was 5000000"),
         ({"pids": 4}, "pids must be at least 32"),
         ({"pids": 64.5}, "pids must be at least 32"),
         ({"env": {"NOT A NAME": "x"}}, "none of an environment variable"),
@@ -70,6 +82,18 @@ def test_what_is_no_sandbox_is_refused(make, sandbox):
 def test_what_is_no_sandbox_is_refused_by_a_server():
     with pytest.raises(ConfigError, match=r"^sandbox must be a Sandbox, as in"):
         LocalJupyterServer(sandbox=True)
+
+
+def test_an_ancestor_of_the_home_is_no_workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "people" / "me"))
+    (tmp_path / "people").mkdir()
+    with pytest.raises(ConfigError, match="workspace cannot be"):
+        Sandbox(workspace=tmp_path / "people")
+
+
+def test_folders_of_a_users_own_in_memory_are_workspaces(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        Sandbox(workspace=folder, read_only=[tmp_path])
 
 
 def test_a_refusal_does_not_repeat_a_secret():

@@ -151,3 +151,30 @@ def test_the_log_has_what_its_kernels_asked_the_network_for(server):
     with Session(RemoteKernel(server.connection_info)) as session:
         session.run("import urllib.request\nurllib.request.urlopen('https://example.com/')")
     assert "Blocked by cellblock (example.com is not in allow_hosts)" in server.log_file.read_text()
+
+
+def test_the_log_holds_no_variable_of_the_sandbox(tmp_path):
+    log = tmp_path / "log"
+    sandbox = Sandbox(env={"TOKEN": "hunter2"})
+    with (
+        LocalJupyterServer(log_file=log, log_level="DEBUG", sandbox=sandbox) as server,
+        JupyterCodeExecutor(server) as executor,
+    ):
+        assert printed(executor, "import os; print(os.environ['TOKEN'])") == "hunter2\n"
+    assert "ConfinedKernels" in log.read_text()  # it does log its settings
+    assert "hunter2" not in log.read_text()
+
+
+def test_a_link_that_a_kernel_makes_lead_elsewhere_is_not_followed_for_the_next(tmp_path):
+    workspace, secret = tmp_path / "workspace", tmp_path / "secret"
+    for folder in (workspace / "data", secret):
+        folder.mkdir(parents=True)
+    (workspace / "named").symlink_to("data")
+    with LocalJupyterServer(sandbox=Sandbox(workspace=workspace, read_only=[workspace / "named"])) as server:
+        with Session(RemoteKernel(server.connection_info)) as session:
+            session.run(f"import os; os.unlink('named'); os.symlink({str(secret)!r}, 'named')")
+        with (
+            pytest.raises(CellblockError, match="not any more what it was"),
+            Session(RemoteKernel(server.connection_info)) as session,
+        ):
+            session.run("1")

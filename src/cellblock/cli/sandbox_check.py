@@ -93,7 +93,7 @@ def sandboxed(workspace: Path, env: Mapping[str, str]) -> Kernel:
     """
     sandbox = Sandbox(
         workspace=workspace,
-        read_only=[workspace / "environment"],
+        read_only=[workspace / "project" / "environment"],
         memory=LIMITS.memory,
         pids=LIMITS.pids,
         disk=LIMITS.disk,

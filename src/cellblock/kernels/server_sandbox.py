@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
-from traitlets import Dict
 
 from cellblock._core.messages import Requests
 from cellblock.errors import CellblockError
@@ -38,11 +37,29 @@ __all__ = ["ConfinedKernel", "ConfinedKernels", "SandboxProvisioner"]
 class ConfinedKernels(AsyncMappingKernelManager):  # type: ignore[misc]
     """The kernels of a server that starts none without a sandbox. The process they are forked from begins with it."""
 
-    sandbox = Dict(help="The arguments of Sandbox.").tag(config=True)
+    log: logging.Logger
+    sandbox: Sandbox
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         sandbox_fork_server(examine(sys.executable))
+
+    def confine(self, arguments: dict[str, Any]) -> None:
+        """Says what every kernel may do; to be called before the first one is asked for.
+
+        Args:
+            arguments: Of ``Sandbox``.
+
+        Raises:
+            ConfigError: One cannot be used.
+        """
+        # Made once: what read_only names is what it is now, and not what a kernel's code makes of it.
+        self.sandbox = Sandbox(**arguments, on_request=self._note)
+
+    def _note(self, request: HostRequest) -> None:
+        self.log.info(
+            "The code was %s %s", f"refused ({request.refused})" if request.refused else "connected to", request.target
+        )
 
 
 class ConfinedKernel(OneKernel):
@@ -68,13 +85,13 @@ class SandboxProvisioner(HandoverProvisioner):
     log: logging.Logger
     _launcher: SandboxLauncher
 
-    def confine(self, arguments: dict[str, Any]) -> None:
+    def confine(self, sandbox: Sandbox) -> None:
         """Says what the kernel may do.
 
         Args:
-            arguments: Of ``Sandbox``.
+            sandbox: What confines it.
         """
-        self._launcher = SandboxLauncher(Sandbox(**arguments, on_request=self._note))
+        self._launcher = SandboxLauncher(sandbox)
 
     def last_words(self) -> bytes:
         """See ``OneKernel``."""
@@ -166,11 +183,6 @@ class SandboxProvisioner(HandoverProvisioner):
             if process.ended.done():
                 self.log.warning("%s", process.cause_of_death())
             await process.gone(0)
-
-    def _note(self, request: HostRequest) -> None:
-        self.log.info(
-            "The code was %s %s", f"refused ({request.refused})" if request.refused else "connected to", request.target
-        )
 
 
 async def _answered(transport: ZmqTransport) -> None:

@@ -33,9 +33,11 @@ def sandbox_settings(sandbox: Sandbox) -> dict[str, Any]:
         raise ConfigError("A server's sandbox takes no on_request: the server's log has what its kernels asked for.")
     find_bubblewrap()
     check_once(examine(sys.executable), as_root=os.getuid() == 0)
+    for shown in sandbox.shown:  # which the server will look up for itself
+        shown.check(None if sandbox.workspace is None else Path(sandbox.workspace).resolve())
     return {
         "workspace": None if sandbox.workspace is None else str(Path(sandbox.workspace).resolve()),
-        "read_only": [str(Path(path).absolute()) for path in sandbox.read_only],
+        "read_only": [str(shown.path) for shown in sandbox.shown],
         "allow_hosts": list(sandbox.allow_hosts),
         "memory": sandbox.memory,
         "cpus": sandbox.cpus,

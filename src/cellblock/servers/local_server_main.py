@@ -185,7 +185,6 @@ def settings(config: dict[str, Any]) -> Config:
     made.KernelManager.shutdown_wait_time = SHUTDOWN_GRACE
     if config["sandbox"] is not None:
         made.ServerApp.kernel_manager_class = f"{CONFINED}.ConfinedKernels"
-        made.ConfinedKernels.sandbox = config["sandbox"]
         made.MappingKernelManager.kernel_manager_class = f"{CONFINED}.ConfinedKernel"
         made.KernelManager.transport = "ipc"
     elif sys.platform != "win32":
@@ -238,6 +237,10 @@ def main() -> None:
     server.runtime_dir = config["state_dir"]
     try:
         server.initialize(argv=[], find_extensions=False)
+        if config["sandbox"] is not None:
+            server.kernel_manager.confine(
+                config["sandbox"]
+            )  # not among the settings, which are logged: it has an environment
     except ConfigError as error:
         sys.stdout.write(json.dumps({"refused": str(error)}) + "\n")
         sys.exit(1)

@@ -49,10 +49,24 @@ def change_the_interpreter() -> str | None:
 @FILES.case()
 def change_the_interpreter_by_the_workspace() -> str | None:
     """Does so where the environment is in the workspace, by the path it has there."""
-    for folder in glob.glob("environment/lib/python*/site-packages"):
+    for folder in glob.glob("**/environment/lib/python*/site-packages", recursive=True):
         with open(f"{folder}/cellblock_was_here.py", "w") as file:
             file.write("")
         return file.name
+    return None
+
+
+@FILES.case()
+def put_another_in_the_interpreters_place() -> str | None:
+    """Moves the folder away in which the environment is, and puts an environment of its own in its place."""
+    for folder in glob.glob("**/environment", recursive=True):
+        for place in (folder, os.path.dirname(folder)):
+            try:
+                os.rename(place, f"{place}-moved")
+            except OSError:
+                continue
+            os.makedirs(folder)
+            return folder
     return None
 
 

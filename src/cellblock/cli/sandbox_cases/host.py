@@ -40,6 +40,7 @@ class Host:
         self.token, self._spoken = secrets.token_hex(16), secrets.token_hex(16)
         self._put = contextlib.ExitStack()
         self._stop = threading.Event()
+        self._reachable: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         """Puts everything in place."""
@@ -58,12 +59,25 @@ class Host:
     def __exit__(self, *exc: object) -> None:
         """Takes everything away."""
         self._put.close()
+        for listener in self._reachable:
+            listener.close()
 
     def workspace(self) -> Path:
-        """A fresh workspace, in which there is a Python environment."""
+        """A fresh workspace, in which there is a Python environment, and in both a service listens."""
         folder = Path(tempfile.mkdtemp(prefix="workspace-", dir=self.folder))
-        (folder / "environment" / "lib" / "python3" / "site-packages").mkdir(parents=True)
+        (folder / "project" / "environment" / "lib" / "python3" / "site-packages").mkdir(parents=True)
+        for place in (folder, folder / "project" / "environment"):
+            self._listen_in(place)
         return folder
+
+    def _listen_in(self, place: Path) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        self._reachable.append(listener)
+        folder = os.open(place, os.O_PATH | os.O_CLOEXEC)
+        listener.bind(f"/proc/self/fd/{folder}/service")  # the path itself may be too long for a socket
+        os.close(folder)
+        (place / "service").chmod(0o777)
+        listener.listen()
 
     def prelude(self) -> str:
         """A cell that tells the kernel what there is."""

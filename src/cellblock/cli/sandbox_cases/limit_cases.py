@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import os
 import resource
+import socket
 import threading
 import time
 
@@ -181,6 +182,52 @@ def disk_with_files_without_a_name() -> str | None:
         file.flush()
     time.sleep(1)
     return f"{len(files)} files of {WORLD['disk'] // 2 >> 20} MiB"
+
+
+@LIMITS.case(last=True)
+def disk_with_files_that_are_only_mapped() -> str | None:
+    """Fills the disk with files that it has removed and closed, but mapped."""
+    held = []
+    for number in range(8):
+        file = os.open(f"mapped-{number}", os.O_RDWR | os.O_CREAT)
+        os.unlink(f"mapped-{number}")
+        for _ in range(WORLD["disk"] // 2 // 2**20):
+            os.write(file, bytes(2**20))
+        call("mmap", None, ctypes.c_size_t(4096), 1, 1, file, 0)  # the module would keep a descriptor
+        os.close(file)
+        held.append(file)
+    time.sleep(1)
+    return f"{len(held)} files of {WORLD['disk'] // 2 >> 20} MiB"
+
+
+@LIMITS.case(last=True)
+def disk_with_files_on_their_way() -> str | None:
+    """Fills the disk with files that it has removed and closed, but sent to a socket that nobody reads."""
+    kept = socket.socketpair()
+    for number in range(8):
+        file = os.open(f"sent-{number}", os.O_RDWR | os.O_CREAT)
+        os.unlink(f"sent-{number}")
+        for _ in range(WORLD["disk"] // 2 // 2**20):
+            os.write(file, bytes(2**20))
+        socket.send_fds(kept[0], [b"x"], [file])
+        os.close(file)
+    time.sleep(1)
+    return f"8 files of {WORLD['disk'] // 2 >> 20} MiB"
+
+
+@LIMITS.case(last=True)
+def memory_on_its_way() -> str | None:
+    """Takes more memory than it may by files in memory that it has sent to a socket that nobody reads."""
+    kept = socket.socketpair()
+    many = WORLD["memory"] // 2**24 * 2
+    for number in range(many):
+        file = os.memfd_create(str(number))
+        for _ in range(16):
+            os.write(file, bytes(2**20))
+        socket.send_fds(kept[0], [b"x"], [file])
+        os.close(file)
+    time.sleep(1)
+    return f"{many} files of 16 MiB"
 
 
 @LIMITS.case(last=True)

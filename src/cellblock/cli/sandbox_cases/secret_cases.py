@@ -176,6 +176,19 @@ def unix_socket() -> str | None:
 
 
 @SECRETS.case()
+def unix_socket_in_the_workspace() -> str | None:
+    """Connects to a service of the host whose socket is in the workspace."""
+    return connects(socket.AF_UNIX, "service") if os.path.exists("service") else None
+
+
+@SECRETS.case()
+def unix_socket_that_may_be_read() -> str | None:
+    """Connects to one whose socket is in a folder that it may only read."""
+    found = glob.glob("*/environment/service")
+    return connects(socket.AF_UNIX, found[0]) if found else None
+
+
+@SECRETS.case()
 def abstract_socket() -> str | None:
     """Connects to a service of the host by an abstract socket, which has no path."""
     return connects(socket.AF_UNIX, "\0" + WORLD["abstract_socket"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellblock.errors import KernelStartError, SandboxUnavailable
 from cellblock.kernels.forkserver.client import fork_server
+from cellblock.kernels.forkserver.said import LONGEST, understood
 from cellblock.kernels.launch import working_directory
 from cellblock.kernels.readable import is_readable
 
@@ -48,6 +49,7 @@ class Fork:
     Attributes:
         over: Whether it has ended, as far as ``follow`` has heard.
         returncode: With what, once it is over.
+        confined: Whether it has said so: from then on nobody takes its word for what went wrong before.
     """
 
     def __init__(self, descriptors: Mapping[str, int], config: Mapping[str, Any], *, spare: bool = False) -> None:
@@ -55,7 +57,7 @@ class Fork:
         self.channel, self._theirs = socket.socketpair()
         self.channel.setblocking(False)
         self._heard = b""
-        self.over = False
+        self.over = self.confined = False
         self.returncode: int | None = None
         self.channel.send(_line({**config, "descriptors": list(descriptors), "spare": spare}))
 
@@ -120,7 +122,7 @@ class Fork:
             KernelStartError: It could not be forked.
             SandboxUnavailable: It could not be confined.
         """
-        while b"\n" not in self._heard:
+        while b"\n" not in self._heard and len(self._heard) <= LONGEST:
             try:
                 said = await asyncio.get_running_loop().sock_recv(self.channel, 65536)
             except OSError:
@@ -129,17 +131,22 @@ class Fork:
                 raise ForkServerFailed("the fork server ended")
             self._heard += said
         line, _, rest = self._heard.partition(b"\n")
-        message = json.loads(line)
-        if "ended" in message:
+        what, value = understood(line) or ("", None)
+        if what == "ended":
             return None
         self._heard = rest
-        if "stale" in message:
-            raise ForkServerFailed(f"{message['stale']} has changed")
-        if "refused" in message:
-            raise SandboxUnavailable(f"A sandboxed kernel was wanted. {message['refused']}")
-        if "error" in message:
-            raise KernelStartError(f"The kernel could not be started: {message['error']}.")
-        return message[word]
+        if what == "stale":
+            raise ForkServerFailed(f"{value} has changed")
+        if what == "refused" and not self.confined:
+            raise SandboxUnavailable(f"A sandboxed kernel was wanted. {value}")
+        if what == "error" and not self.confined:
+            raise KernelStartError(f"The kernel could not be started: {value}.")
+        if what != word:
+            raise KernelStartError(
+                f'The kernel could not be started: its process was to say "{word}" and said what makes no sense. Start another.'
+            )
+        self.confined |= word == "confined"
+        return value
 
     def follow(self) -> bool:
         """Takes what has been said and not heard; tells whether that was all: the end and its burial, or the server's end."""
@@ -150,9 +157,10 @@ class Fork:
         except OSError:
             said = b""
         *lines, self._heard = (self._heard + (said or b"")).split(b"\n")
-        for message in map(json.loads, lines):
-            if "ended" in message:
-                self.over, self.returncode = True, message["ended"]
+        self._heard = self._heard[-LONGEST:]
+        for what, value in filter(None, map(understood, lines)):
+            if what == "ended":
+                self.over, self.returncode = True, value
                 # Nothing is signalled from here on, so the server may give the process id back. Then it hangs up.
                 with contextlib.suppress(OSError):
                     self.channel.shutdown(socket.SHUT_WR)

@@ -9,6 +9,8 @@ Its only argument is a file descriptor from which it reads its configuration as 
 ``last_words`` a descriptor of memory shared with the owner (see ``cellblock_streams``)
 ``log``        a descriptor for complaints before the kernel can speak for itself
 ``extensions`` names of IPython extensions to load; may be missing
+``path``       in a sandbox, where it looks for modules before the interpreter's own folders: only once the kernel is made,
+               so that nothing that code has put there can keep it from starting
 
 The kernel's application itself is in ``cellblock_kernel_app``; this file comes before it, so that an interpreter without
 ipykernel can say so.
@@ -42,6 +44,9 @@ def main() -> None:
             importlib.import_module(extension)  # while this folder can be imported from
         sys.path.pop(0)  # the folder of this file, which is no business of the user's code
         app = make_app(config)
+    if "path" in config:
+        sys.path[0:0] = config["path"]
+        os.environ["PYTHONPATH"] = ":".join(config["path"])
     trace_crashes(config["log"])
     gc.freeze()
     gc.enable()

@@ -5,7 +5,8 @@ the names of those that came with the channel; ``spare``; and what ``make_app`` 
 ipykernel_launcher, for a kernel as Jupyter starts it. Then where: ``cwd``, ``env``, and what a child of the owner would have
 from it (see ``_inherit``), and to a spare perhaps another ``key``. A spare does not wait for the second before it makes itself
 ready. The process says ``pid``, ``settled`` and ``ready``, a spare the last before the second; or instead of ``settled``,
-``stale``, a path that has changed since the fork server read it, and ends.
+``stale``, a path that has changed since the fork server read it, and ends. In a sandbox one that is no spare makes itself ready
+before the second too, and says ``settled`` last.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from cellblock_process import complaints_to, end_with_owner, silence_own_streams
 from tornado.ioloop import IOLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cellblock_kernel_app import App
     from cellblock_staleness import Imported
     from ipykernel.kernelapp import IPKernelApp
@@ -97,6 +100,7 @@ def make_and_run(
     given: dict[str, int],
     imported: Imported | None,
     app: App | None = None,
+    confined: Callable[[], None] | None = None,
 ) -> None:
     """Runs a kernel until it is shut down.
 
@@ -106,15 +110,18 @@ def make_and_run(
         given: The descriptors that came with it, by their names.
         imported: What the fork server had imported; None if nothing of it can have changed.
         app: What ``begin`` gave, if it was called already.
+        confined: In a sandbox, lets the workspace's modules be imported. Code of theirs must not find the channel.
     """
     with complaints_to(given["log"]):
-        if not config["spare"]:
+        if not config["spare"] and confined is None:
             _settle(channel, imported)
             channel.send({"settled": True})
         _take_streams(given)
         made = _make(config, given, app)
         if config["spare"]:
-            IOLoop.current().add_callback(_wait_for_use, made, channel, imported, given["log"])
+            IOLoop.current().add_callback(_wait_for_use, made, channel, imported, given["log"], confined)
+        elif confined is not None:
+            _take_place(made, channel, imported, confined)
         else:
             channel.send({"ready": True})
             channel.close()
@@ -221,7 +228,9 @@ def _app_config(config: dict[str, Any], given: dict[str, int]) -> dict[str, Any]
     return {**config, "sockets": {c: given[c] for c in channels}, "last_words": given["last_words"]}
 
 
-async def _wait_for_use(app: IPKernelApp, channel: Channel, imported: Imported | None, log: int) -> None:
+async def _wait_for_use(
+    app: IPKernelApp, channel: Channel, imported: Imported | None, log: int, confined: Callable[[], None] | None
+) -> None:
     """In a spare, in its event loop: warms up, and blocks until somebody takes the kernel."""
     with complaints_to(log):
         # A first cell takes three times as long as the next. This one leaves no trace but that: nobody is connected.
@@ -229,12 +238,21 @@ async def _wait_for_use(app: IPKernelApp, channel: Channel, imported: Imported |
         await app.kernel.dispatch_shell([zmq.Frame(part) for part in app.session.serialize(request, ident=b"nobody")])
         app.shell.display_formatter.format(1)  # as for a first result
         channel.send({"ready": True})
-        surroundings = _settle(channel, imported)
-        _begin_here(app)
-        if "key" in surroundings:
-            app.session.key = surroundings["key"].encode()
-        channel.send({"settled": True})  # the control thread answers clients from here on
-        channel.close()
+        _take_place(app, channel, imported, confined)
+
+
+def _take_place(
+    app: IPKernelApp, channel: Channel, imported: Imported | None, confined: Callable[[], None] | None
+) -> None:
+    """In a kernel that has made itself ready: goes where it is to run. See ``make_and_run``."""
+    surroundings = _settle(channel, imported)
+    if "key" in surroundings:
+        app.session.key = surroundings["key"].encode()
+    channel.send({"settled": True})  # the control thread answers clients from here on
+    channel.close()
+    _begin_here(app)
+    if confined is not None:
+        confined()
 
 
 def _begin_here(app: IPKernelApp) -> None:

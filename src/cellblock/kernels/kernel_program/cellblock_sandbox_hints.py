@@ -60,9 +60,9 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def sentence(error: BaseException, allowed: dict[str, Any]) -> str:
     """Which limit an exception comes from; empty if from none."""
-    if isinstance(error, MemoryError):
+    number = error.errno if isinstance(error, OSError) else _number_of_sqlite(error)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
         return f"Out of memory: the sandbox allows {allowed['memory']} to all that runs in it."
-    number = error.errno if isinstance(error, OSError) else None
     no_thread = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
     if no_thread or (number == errno.EAGAIN and crowded(allowed["pids"])):
         return f"Too many processes: the sandbox allows {allowed['pids']} processes and threads."
@@ -71,6 +71,14 @@ def sentence(error: BaseException, allowed: dict[str, Any]) -> str:
         way_out = f"only {hosts}, by http and https through the proxy in HTTPS_PROXY" if hosts else "no network"
         return f"The sandbox reaches {way_out}."
     return _FILES.get(number, "").format(**allowed) if number else ""
+
+
+def _number_of_sqlite(error: BaseException) -> int | None:
+    """What the system told SQLite, which tells it in words of its own."""
+    kind = type(error)
+    if (kind.__module__, kind.__name__) != ("sqlite3", "OperationalError"):
+        return None
+    return {"disk I/O error": errno.EFBIG, "database or disk is full": errno.ENOSPC}.get(str(error))
 
 
 _FILES = {

@@ -69,6 +69,9 @@ class AllowedHosts:
     def __init__(self, entries: Iterable[str]) -> None:
         self._entries: list[_Entry] = []
         self._networks: list[_Network] = []
+        self._stood_for: list[
+            _Network
+        ] = []  # what names may stand for beside that, but which is not allowed at every port
         for entry in entries:
             self._add(entry)
 
@@ -81,7 +84,15 @@ class AllowedHosts:
         if any(entry.covers(target) for entry in self._entries):
             return True
         address = _address(target.host)
-        return address is not None and target.port in _PORTS and self._lists(address)
+        return address is not None and target.port in _PORTS and any(address in network for network in self._networks)
+
+    def lists(self, host: str) -> bool:
+        """Whether a host is in the list by its very name or address, at whatever port.
+
+        Args:
+            host: Such as "localhost".
+        """
+        return any(entry.suffix == host and not entry.wild for entry in self._entries)
 
     def reaches(self, address: str) -> bool:
         """Whether the address that a name stands for may be connected to.
@@ -90,17 +101,20 @@ class AllowedHosts:
             address: As the resolver gave it.
         """
         found = _address(address.partition("%")[0])
-        return found is not None and (self._lists(found) or _is_public(found))
-
-    def _lists(self, address: _Address) -> bool:
-        return any(address in network for network in self._networks)
+        if found is None:
+            return False
+        return _is_public(found) or any(found in network for network in (*self._networks, *self._stood_for))
 
     def _add(self, entry: str) -> None:
         try:
-            self._networks.append(ipaddress.ip_network(_unbracketed(entry)))
-            return
+            network = ipaddress.ip_network(_unbracketed(entry))
         except ValueError:
             pass
+        else:
+            self._networks.append(network)
+            if "/" not in entry:
+                self._entries.append(_Entry(str(network.network_address), False, None))
+            return
         found = _ENTRY.fullmatch(entry.lower())
         host = found["host"].rstrip(".") if found else ""
         address = _address(_unbracketed(host))
@@ -111,7 +125,7 @@ class AllowedHosts:
                 f"and networks; it has {entry!r}."
             )
         if address is not None:
-            self._networks.append(ipaddress.ip_network(address))
+            self._stood_for.append(ipaddress.ip_network(address))
             host = str(address)
         self._entries.append(_Entry(f".{host}" if found["star"] else host, bool(found["star"]), port))
 

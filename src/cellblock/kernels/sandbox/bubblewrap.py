@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellblock.kernels.launch import PROGRAM as KERNEL_PROGRAM
-from cellblock.kernels.sandbox import layout
+from cellblock.kernels.sandbox import layout, protected
 from cellblock.kernels.sandbox.find_bubblewrap import find_bubblewrap
 from cellblock.kernels.sandbox.seccomp import filter_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from cellblock.kernels.sandbox.descriptors import Descriptors
     from cellblock.kernels.sandbox.interpreter import Interpreter
+    from cellblock.kernels.sandbox.shown import Shown
 
 __all__ = ["UID_INSIDE", "Plan", "command"]
 
@@ -48,12 +49,14 @@ class Plan:
         interpreter: What it needs to run Python.
         workspace: The host's folder that is ``/workspace`` inside.
         read_only: Further files and folders of the host to read.
+        hidden: Sockets and pipes of the host, by their real paths, that nobody inside is to reach.
         uid: The user number to drop to when this process is root; None for an ordinary user.
     """
 
     interpreter: Interpreter
     workspace: Path
-    read_only: tuple[Path, ...]
+    read_only: tuple[Shown, ...]
+    hidden: tuple[Path, ...]
     uid: int | None
 
     @property
@@ -164,22 +167,43 @@ def _memory_folders() -> Iterator[str]:
 
 
 def _host_folders(plan: Plan) -> Iterator[str]:
-    yield from ("--bind", str(plan.workspace), layout.WORKSPACE)
-    shown = [*plan.interpreter.folders, *plan.read_only]
-    for path in shown:
-        yield from (*_parents(path), "--ro-bind", str(path), str(path))
-        # What is read-only at its own path must not be writable as a part of the workspace: it may be the interpreter
-        # that the host's user will run next.
-        for inside in _within(path, plan.workspace):
-            yield from ("--ro-bind", str(path), inside)
+    workspace = plan.workspace.resolve()
+    yield from ("--bind", str(workspace), layout.WORKSPACE)
+    # What is read-only at its own path must not be writable as a part of the workspace, nor be moved away from there: it may
+    # be the interpreter that the host's user will run next. What something is mounted on cannot be renamed.
+    kept = protected.places(
+        workspace, [*protected.run_by_the_host(plan.interpreter), *(shown.real for shown in plan.read_only)]
+    )
+    for folder in protected.ways(workspace, kept):
+        yield from ("--bind", str(folder), _inside(folder, workspace))
+    for folder in plan.interpreter.folders:
+        yield from (*_parents(folder), "--ro-bind", str(folder), str(folder))
+    for shown in plan.read_only:
+        yield from (*_parents(shown.path), "--ro-bind", str(shown.real), str(shown.path))
+    for place in kept:
+        yield from ("--ro-bind", str(place), _inside(place, workspace))
     for link, target in plan.interpreter.links:
         yield from (*_parents(link), "--symlink", target, str(link))
     yield from (*_parents(Path(layout.PROGRAM)), "--ro-bind", str(KERNEL_PROGRAM), layout.PROGRAM)
+    for door in plan.hidden:
+        for name in _names(door, plan):
+            yield from ("--ro-bind", "/dev/null", name)
 
 
-def _within(path: Path, workspace: Path) -> Sequence[str]:
-    real, root = path.resolve(), workspace.resolve()
-    return [f"{layout.WORKSPACE}/{real.relative_to(root)}"] if root in real.parents else []
+def _names(path: Path, plan: Plan) -> Iterator[str]:
+    """What a file of the host is called inside, by its real path."""
+    places = [
+        (plan.workspace.resolve(), Path(layout.WORKSPACE)),
+        *((folder.resolve(), folder) for folder in plan.interpreter.folders),
+        *((shown.real, shown.path) for shown in plan.read_only),
+    ]
+    for real, name in places:
+        if real in path.parents:
+            yield str(name / path.relative_to(real))
+
+
+def _inside(path: Path, workspace: Path) -> str:
+    return f"{layout.WORKSPACE}/{path.relative_to(workspace)}"
 
 
 @functools.lru_cache

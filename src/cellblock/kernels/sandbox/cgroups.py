@@ -7,11 +7,14 @@ scheduler/sched-bwc.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cellblock.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +52,13 @@ class Cgroup:
 
     Raises:
         OSError: It may not be made, or has not the files it should have.
+        SandboxUnavailable: Linux refuses a value, so that nothing would keep the limit that was asked for.
     """
 
     def __init__(self, parents: Parents, limits: Limits) -> None:
         name = f"{_NAME}{os.getpid()}-{next(_numbers)}"
         self._folders: dict[str, Path] = {}
+        self._limits_processors = False
         try:
             if parents.unified is not None:
                 self._make("unified", parents.unified / name)
@@ -63,9 +68,14 @@ class Cgroup:
                     if controller in _NEEDED or limits.cpus is not None:  # each costs milliseconds
                         self._make(controller, parent / name)
                 self._set_by_controller(limits)
-        except OSError:
+        except (OSError, SandboxUnavailable):
             self.close()
             raise
+
+    @property
+    def limits_processors(self) -> bool:
+        """Whether it limits the time of processors."""
+        return self._limits_processors
 
     def add(self, pid: int) -> None:
         """Puts a process, and all it will start, under the limits.
@@ -76,12 +86,11 @@ class Cgroup:
         for folder in self._folders.values():
             (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
-    @property
-    def out_of_memory(self) -> bool:
-        """Whether something in the group was killed because the memory was used up."""
+    def killed_for_memory(self) -> int:
+        """How many processes of the group were killed because the memory was used up."""
         if "unified" in self._folders:
-            return _count(self._folders["unified"] / "memory.events", "oom_kill") > 0
-        return _count(self._folders["memory"] / "memory.oom_control", "oom_kill") > 0
+            return _count(self._folders["unified"] / "memory.events", "oom_kill")
+        return _count(self._folders["memory"] / "memory.oom_control", "oom_kill")
 
     def close(self) -> None:
         """Removes the group, in which nothing may run any more; what cannot be is removed by a later owner."""
@@ -101,7 +110,8 @@ class Cgroup:
             _write(group / "memory.swap.max", 0)
         _write(group / "pids.max", limits.pids)
         if limits.cpus is not None and (group / "cpu.max").exists():
-            _write(group / "cpu.max", f"{int(limits.cpus * _PERIOD)} {_PERIOD}")
+            _write(group / "cpu.max", f"{_quota(limits.cpus)} {_PERIOD}")
+            self._limits_processors = True
 
     def _set_by_controller(self, limits: Limits) -> None:
         _write(self._folders["memory"] / "memory.limit_in_bytes", limits.memory)
@@ -111,7 +121,8 @@ class Cgroup:
         _write(self._folders["pids"] / "pids.max", limits.pids)
         if limits.cpus is not None and "cpu" in self._folders:
             _write(self._folders["cpu"] / "cpu.cfs_period_us", _PERIOD)
-            _write(self._folders["cpu"] / "cpu.cfs_quota_us", int(limits.cpus * _PERIOD))
+            _write(self._folders["cpu"] / "cpu.cfs_quota_us", _quota(limits.cpus))
+            self._limits_processors = True
 
 
 def find_parents(proc: Path = Path("/proc/self")) -> Parents | None:
@@ -183,7 +194,20 @@ def _sweep(parents: Parents) -> None:
 
 
 def _write(file: Path, value: int | str) -> None:
-    file.write_text(str(value), encoding="ascii")
+    try:
+        file.write_text(str(value), encoding="ascii")
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ERANGE):
+            raise
+        raise SandboxUnavailable(
+            f"A sandbox was wanted with a limit that Linux does not take: {value} for {file.name} of its control group "
+            f"({error.strerror}). Ask for less, or for more if it is next to nothing."
+        ) from None
+
+
+def _quota(cpus: float) -> int:
+    """Microseconds of each period; more processors than there are make no difference."""
+    return int(min(cpus, os.cpu_count() or 1) * _PERIOD)
 
 
 def _count(file: Path, name: str) -> int:

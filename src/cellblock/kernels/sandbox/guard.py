@@ -11,21 +11,25 @@ import os
 import stat
 import threading
 import time
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from cellblock.kernels.sandbox.held_files import nameless_files, written
 from cellblock.kernels.sandbox.sizes import in_words
 from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["Check", "DiskCheck", "Guard", "MemoryCheck", "disk_full", "disk_use", "out_of_memory"]
+__all__ = ["Check", "DiskCheck", "Guard", "KillCheck", "MemoryCheck", "disk_full", "disk_use", "out_of_memory"]
 
 _PAUSE = 0.1  # seconds between looks
 _SHARE = 3  # a look that takes long is followed by a pause so many times as long
 _LOOK_ANYWAY = 5.0  # seconds after which a workspace is gone through although its disk has not filled
 _SMALLEST = 4096  # bytes that a file or directory counts at least: empty ones use up a disk too
+_LOOKS_BACK = 20
+_SLACK = 2**20  # bytes over the limit that are let pass: who is at it with one file gets an error, and lives on
 _INODE = 1024  # bytes of the host's memory that a file in memory takes beside its content
 
 
@@ -84,6 +88,33 @@ class Guard:
             return f"The limits of the sandbox could not be measured any more ({error!r}), so its kernel was killed."
 
 
+class KillCheck:
+    """Whether Linux has killed something for the limit of memory just now, which then is why a kernel died.
+
+    A child may have been killed long before; its kernel lived on. How long it takes to take a large process down, nobody knows:
+    it is noticed that long after.
+
+    Args:
+        count: Gives how many were killed so far.
+    """
+
+    owes_a_look = True  # a kernel that waits for the child may not have run since
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._seen = deque([0] * _LOOKS_BACK, maxlen=_LOOKS_BACK)
+
+    def exceeded(self, processes: Sequence[int]) -> str:  # noqa: ARG002 - the interface's
+        """See ``Check``; nothing has to be done about it."""
+        self._seen.append(self._count())
+        return ""
+
+    @property
+    def killed_just_now(self) -> bool:
+        """Whether something was killed within the last looks, which are a few seconds."""
+        return self._count() > self._seen[0]
+
+
 class MemoryCheck:
     """How much memory all processes hold, files in memory included; shared pages count once.
 
@@ -104,7 +135,7 @@ class MemoryCheck:
             mine, ours = _memory(process)
             private += mine
             shared += ours
-        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in _nameless_files(processes, in_memory=True)}
+        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in nameless_files(processes, in_memory=True)}
         # Mapped files in memory are in both figures.
         shared = max(shared, sum(nameless.values()) + sum(map(_held_by, self._folders)))
         return out_of_memory(self._limit) if private + shared > self._limit else ""
@@ -113,19 +144,22 @@ class MemoryCheck:
 class DiskCheck:
     """How much the code has written to disk, files without a name included.
 
+    Some of these cannot be seen: mapped ones by an ordinary user, and those that are on their way through a socket. So neither
+    may the disk have filled, while the code wrote as much, by more than the allowance beyond what is seen.
+
     Args:
         workspace: On the host.
         in_memory: Folders, as the host reaches them, whose files are in memory and do not count.
-        before: What was in the workspace, as ``disk_use`` gives it.
+        before: Bytes that the workspace took.
         allowance: Bytes that may be added.
         limit: What the code is said to be allowed, in bytes.
     """
 
     def __init__(self, workspace: Path, in_memory: Sequence[Path], *, before: int, allowance: int, limit: int) -> None:
         self._workspace, self._in_memory, self._limit = workspace, in_memory, limit
-        self._most = before + allowance
+        self._before, self._allowance = before, allowance + _SLACK
         self._worth_a_look = allowance // 4
-        self._whole_disk = _taken(workspace)
+        self._whole_disk = self._at_first = _taken(workspace)
         self._looked = 0.0
         self.owes_a_look = True
 
@@ -135,7 +169,7 @@ class DiskCheck:
         if self.owes_a_look:
             return ""
         try:
-            used = disk_use(self._workspace)
+            used = disk_use(self._workspace).used
         except FileNotFoundError:  # removed by the host
             return ""
         except TooDeep:
@@ -144,9 +178,11 @@ class DiskCheck:
                 "and those below are removed."
             )
         memory = {folder.stat().st_dev for folder in self._in_memory if folder.exists()}
-        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in _nameless_files(processes, in_memory=False)}
+        nameless = {(s.st_dev, s.st_ino): s.st_blocks * 512 for s in nameless_files(processes, in_memory=False)}
         used += sum(size for (device, _), size in nameless.items() if device not in memory)
-        return disk_full(self._limit) if used > self._most else ""
+        added = used - self._before
+        unseen = min(_taken(self._workspace) - self._at_first, written(processes)) - max(added, 0)
+        return disk_full(self._limit) if max(added, unseen) > self._allowance else ""
 
     def _due(self) -> bool:
         """Whether to go through the workspace: now and then, or when the disk it is on has filled since the last time."""
@@ -155,7 +191,8 @@ class DiskCheck:
             taken = _taken(self._workspace)
         except FileNotFoundError:
             return False
-        self._whole_disk = min(self._whole_disk, taken)  # somebody else may have made room
+        # Somebody else may have made room.
+        self._whole_disk, self._at_first = min(self._whole_disk, taken), min(self._at_first, taken)
         if taken - self._whole_disk <= self._worth_a_look and now - self._looked < _LOOK_ANYWAY:
             return False
         self._looked, self._whole_disk = now, taken
@@ -182,8 +219,20 @@ def out_of_memory(limit: int) -> str:
     return f"Out of memory: the code used more than the {in_words(limit)} that its sandbox allows, so its kernel was killed."
 
 
-def disk_use(top: Path) -> int:
-    """The bytes that a directory and what is in it take.
+class DiskUse(NamedTuple):
+    """What is in a directory.
+
+    Attributes:
+        used: Bytes that all of it takes.
+        largest: The size of the largest file.
+    """
+
+    used: int
+    largest: int
+
+
+def disk_use(top: Path) -> DiskUse:
+    """What a directory and what is in it take.
 
     Args:
         top: The directory.
@@ -191,7 +240,7 @@ def disk_use(top: Path) -> int:
     Raises:
         TooDeep: There is no end of levels.
     """
-    used = 0
+    used = largest = 0
     seen: set[int] = set()
     for folder in folders(top):
         for entry in folder.entries:
@@ -202,7 +251,8 @@ def disk_use(top: Path) -> int:
                         continue
                     seen.add(status.st_ino)
                 used += max(status.st_blocks * 512, _SMALLEST)
-    return used
+                largest = max(largest, status.st_size)
+    return DiskUse(used, largest)
 
 
 def _processes(roots: Sequence[int]) -> Iterator[int]:
@@ -237,21 +287,6 @@ def _memory(process: int) -> tuple[int, int]:
             elif name == b"Pss_Shmem:":
                 shared += int(kilobytes) * 1024
     return private, shared
-
-
-def _nameless_files(processes: Sequence[int], *, in_memory: bool) -> Iterator[os.stat_result]:
-    """The open regular files of processes that are in no directory: those made in memory, or the others."""
-    for process in processes:
-        with contextlib.suppress(OSError), os.scandir(f"/proc/{process}/fd") as descriptors:
-            for link in descriptors:
-                with contextlib.suppress(OSError):  # closed meanwhile
-                    status = link.stat()
-                    if (
-                        status.st_nlink == 0
-                        and stat.S_ISREG(status.st_mode)
-                        and str(Path(link).readlink()).startswith("/memfd:") is in_memory
-                    ):
-                        yield status
 
 
 def _taken(folder: Path) -> int:

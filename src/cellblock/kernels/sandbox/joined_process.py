@@ -111,16 +111,17 @@ class JoinedProcess(SandboxedProcess):
             raise self._not_built()
         if not early:
             await self._let_in(confinement)
-        if where is not None:
-            await self._fork.tell(where)
         with _perhaps_ended():
             self._door.send(b"\0")
         self._kernel = await self._heard("confined")
         _, (listener,), _, _ = socket.recv_fds(self._door, 1, 1)
         self._listener = socket.socket(fileno=listener)
-        await self._hold(self._kernel)  # while it gets ready: no line of the user's code has run in it
+        await self._hold(
+            self._kernel
+        )  # while it gets ready: it runs no line of the user's code before it is told where
         self._limiter.watch(self._first, self._kill_because, joined=self._kernel)
         if where is not None:
+            await self._fork.tell(where)
             await self._settled()
 
     async def _let_in(self, confinement: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from cellblock.errors import ConfigError, KernelStartError
 from cellblock.kernels.forkserver.fork import ForkServerFailed
 from cellblock.kernels.forkserver.rules import why_no_spare, why_not_forked, why_not_set_later
 from cellblock.kernels.handover import handover
-from cellblock.kernels.sandbox import layout
+from cellblock.kernels.sandbox import layout, protected
 from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
 from cellblock.kernels.sandbox.bubblewrap import Plan
 from cellblock.kernels.sandbox.egress import EgressProxy
@@ -27,8 +28,9 @@ from cellblock.kernels.sandbox.preflight import check_once
 from cellblock.kernels.sandbox.request import Request
 from cellblock.kernels.sandbox.rlimits import OPEN_FILES, threads
 from cellblock.kernels.sandbox.sizes import in_words
+from cellblock.kernels.sandbox.sockets import listened_on, sockets_in, still_doors
 from cellblock.kernels.sandbox.spawn import spawn
-from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, prune
+from cellblock.kernels.sandbox.tree import DEEPEST, TooDeep, let_owner_in, prune
 from cellblock.kernels.sandbox.users import give_to, sandbox_user
 from cellblock.kernels.sandbox.workspace import Workspace
 
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
     from cellblock.kernels.forkserver.spares import Spares
     from cellblock.kernels.handover import Handover
     from cellblock.kernels.kernelspec import KernelSpec
+    from cellblock.kernels.sandbox.interpreter import Interpreter
     from cellblock.kernels.sandbox.joined_process import JoinedProcess
     from cellblock.kernels.sandbox.options import Sandbox
     from cellblock.kernels.sandbox.sandboxed_process import SandboxedProcess
+    from cellblock.kernels.sandbox.sockets import Identity
     from cellblock.kernels.sandbox.spare import SandboxedSpare
     from cellblock.transports.zmq import ZmqTransport
 
@@ -76,6 +80,7 @@ class SandboxLauncher:
         self._allowed = AllowedHosts(sandbox.allow_hosts)
         self._own_workspace: OwnWorkspace | None = None
         self._used_at_first: int | None = None
+        self._sockets_at_first: frozenset[Identity] | None = None
 
     @property
     def workspace(self) -> Path:
@@ -175,7 +180,7 @@ class SandboxLauncher:
     def fork_server(self) -> ForkServer:
         """The process that kernels of this process's interpreter are forked from."""
         interpreter = examine(sys.executable)
-        environment = layout.environment(interpreter, threads(self._sandbox.limits))
+        environment = layout.environment(interpreter, threads(self._sandbox.limits), self._allowed)
         return sandbox_fork_server(interpreter, self._preload, environment)
 
     def _spare(self, cwd: str | None, env: Mapping[str, str]) -> SandboxedSpare | None:
@@ -191,6 +196,7 @@ class SandboxLauncher:
         taken = await spare.take({**env, **self._sandbox.env})
         self._own_workspace, spare.launcher._own_workspace = spare.launcher._own_workspace, None
         self._used_at_first = spare.launcher._used_at_first
+        self._sockets_at_first = spare.launcher._sockets_at_first
         return taken
 
     def _why_not_joined(self, request: Request) -> str | None:
@@ -232,14 +238,36 @@ class SandboxLauncher:
         """Looks what there is, and makes it ready; blocks."""
         if self._used_at_first is not None:  # after another kernel: a workspace that nobody can use any more is mended
             prune(self.workspace)
+        with contextlib.suppress(PermissionError):  # somebody else's, who knows who may use it
+            let_owner_in(self.workspace)
+        interpreter = examine(executable)
+        if self._sandbox.workspace is not None:  # in one that is made here there is nothing yet
+            protected.check(interpreter, self.workspace)
+        for shown in self._sandbox.shown:
+            shown.check(self.workspace)
         plan = Plan(
-            interpreter=examine(executable),
+            interpreter=interpreter,
             workspace=self.workspace,
-            read_only=tuple(Path(path).absolute() for path in self._sandbox.read_only),
+            read_only=self._sandbox.shown,
+            hidden=self._hidden(interpreter),
             uid=_give(self.workspace),
         )
         check_once(plan.interpreter, as_root=plan.uid is not None)
         return plan, self._limiter()
+
+    def _hidden(self, interpreter: Interpreter) -> tuple[Path, ...]:
+        """What of the host's sockets and pipes the kernel would reach by its files. Blocks."""
+        known, inside = self._sockets_at_first, sandbox_user(self.workspace)
+        found = {}
+        if known is None:  # no code has run: whatever is there is somebody else's
+            found = dict(sockets_in(self.workspace, frozenset(), None))
+            self._sockets_at_first = frozenset(found.values())
+        elif known or inside is not None:
+            found = dict(sockets_in(self.workspace, known, os.getuid() if inside is None else inside))
+        shown = self._sandbox.shown
+        roots = [self.workspace, *map(Path.resolve, interpreter.folders), *(one.real for one in shown)]
+        doors = still_doors(door for one in shown for door in one.doors)
+        return tuple(sorted({*found, *doors, *listened_on(roots)}))
 
     def _open_way_out(self, listener: socket.socket) -> Callable[[], None]:
         return EgressProxy(listener, self._allowed, self._sandbox.on_request).close
@@ -247,10 +275,11 @@ class SandboxLauncher:
     def _limiter(self) -> Limiter:
         """Keeps the limits of one kernel; what those before it have written counts. Blocks."""
         limits = self._sandbox.limits
-        used = disk_use(self.workspace)
+        there = disk_use(self.workspace)
         if self._used_at_first is None:
-            self._used_at_first = used
-        return Limiter(limits, self.workspace, before=used, allowance=self._used_at_first + limits.disk - used)
+            self._used_at_first = there.used
+        allowance = self._used_at_first + limits.disk - there.used
+        return Limiter(limits, self.workspace, before=there, allowance=allowance)
 
     def _environment(self, plan: Plan) -> dict[str, str]:
         """The environment variables that nobody asked for."""
@@ -264,7 +293,7 @@ class SandboxLauncher:
             "hosts": list(self._sandbox.allow_hosts),
             "packages": layout.PACKAGES,
         }
-        common = layout.environment(plan.interpreter, threads(limits))
+        common = layout.environment(plan.interpreter, threads(limits), self._allowed)
         return {**common, "CELLBLOCK_SANDBOX": json.dumps(allowed)}  # for the kernel to tell which limit an error is
 
 

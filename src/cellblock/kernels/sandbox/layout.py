@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cellblock.kernels.sandbox.allowed_hosts import AllowedHosts
     from cellblock.kernels.sandbox.interpreter import Interpreter
 
 __all__ = [
@@ -29,19 +30,22 @@ USER = "user"
 WRITABLE = (WORKSPACE, TEMPORARY, HOME, "/dev")
 MEMORY_FOLDERS = {"/dev/shm": 64, TEMPORARY: 256, HOME: 64}  # noqa: S108 - in MiB; files in memory
 PROXY_PORT = 3128
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def environment(interpreter: Interpreter, threads: int) -> dict[str, str]:
+def environment(interpreter: Interpreter, threads: int, allowed: AllowedHosts) -> dict[str, str]:
     """The environment variables of every sandboxed kernel.
 
     Args:
         interpreter: The kernel's.
         threads: How many threads libraries may start to calculate with.
+        allowed: The hosts it may connect to.
     """
     prefix = interpreter.prefix
     folders = [PACKAGES] if interpreter.user_site is None else [PACKAGES, str(interpreter.user_site)]
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
-    nearby = "localhost,127.0.0.1,::1"
+    # What is allowed there is the host's and not the sandbox's own, and only the proxy leads to it.
+    nearby = ",".join(name for name in _LOOPBACK if not allowed.lists(name))
     return {
         "PATH": f"{prefix}/bin:{PACKAGES}/bin:/usr/local/bin:/usr/bin:/bin",
         "HOME": HOME,

@@ -37,7 +37,7 @@ def check_once(interpreter: Interpreter, *, as_root: bool) -> None:
         SandboxUnavailable: It cannot be built; the message says why and what mends it.
     """
     with tempfile.TemporaryDirectory(prefix="cellblock-") as folder, Descriptors() as passed:
-        plan = Plan(interpreter, Path(folder), (), 0 if as_root else None)
+        plan = Plan(interpreter, Path(folder), (), (), 0 if as_root else None)
         argv = [*command(plan, passed), "--", "/bin/true"]
         try:
             tried = subprocess.run(

@@ -49,6 +49,7 @@ class Request:
             "rlimits": self.limiter.for_each_process,
             # A process that comes in from outside has those of the fork server's beginning.
             "processors": self.limiter.processors or sorted(os.sched_getaffinity(0)),
+            "further_filter": self.limiter.filter.hex(),
             "writable": layout.WRITABLE,
             "proxy": layout.PROXY_PORT,
             "env": environment,

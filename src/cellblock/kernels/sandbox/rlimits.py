@@ -16,7 +16,7 @@ OPEN_FILES = 1024
 """How many files a process may have open."""
 
 
-def rlimits(limits: Limits, disk_left: int) -> dict[str, int]:
+def rlimits(limits: Limits, largest: int) -> dict[str, int]:
     """The value of each resource limit, by the end of its name.
 
     A process that asks for too much memory gets a MemoryError before the whole sandbox is over its limit and something is
@@ -24,11 +24,11 @@ def rlimits(limits: Limits, disk_left: int) -> dict[str, int]:
 
     Args:
         limits: The sandbox's.
-        disk_left: Bytes that may still be written.
+        largest: The size of the largest file there is, to which something may be added.
     """
     return {
         "DATA": limits.memory * 7 // 8,
-        "FSIZE": disk_left,
+        "FSIZE": limits.disk + largest,  # the guard adds files up, and sees what was removed
         "NPROC": limits.pids,
         "NOFILE": OPEN_FILES,
         "MEMLOCK": 8 * 2**20,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cellblock.kernels.sandbox.seccomp_rules import Condition
 
-__all__ = ["AUDIT_ARCHITECTURES", "filter_program"]
+__all__ = ["AUDIT_ARCHITECTURES", "filter_program", "further_program"]
 
 AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """What the kernel calls the machines that there is a filter for."""
@@ -71,6 +71,25 @@ def filter_program(machine: str) -> bytes:
             program += _returned(_ERRNO | answer, _IF_EQUAL, number)
     for name in sorted(CONDITIONAL.keys() & numbers.keys()):
         program += _conditional(numbers[name], CONDITIONAL[name])
+    program.append(_Instruction(_RETURN, _ALLOW))
+    return b"".join(map(bytes, program))
+
+
+def further_program(machine: str, *, refused: Iterable[str] = (), missing: Iterable[str] = ()) -> bytes:
+    """A filter to be loaded beside that of every sandbox, which it relies on; empty if there is nothing in it.
+
+    Args:
+        machine: As for ``filter_program``.
+        refused: Calls that fail with EPERM.
+        missing: Calls that fail with ENOSYS, so that callers fall back to others.
+    """
+    numbers = syscall_numbers(machine)
+    program = [_Instruction(_LOAD, _NUMBER)]
+    for answer, names in ((REFUSED_ERRNO, refused), (MISSING_ERRNO, missing)):
+        for number in _present(names, numbers):
+            program += _returned(_ERRNO | answer, _IF_EQUAL, number)
+    if len(program) == 1:
+        return b""
     program.append(_Instruction(_RETURN, _ALLOW))
     return b"".join(map(bytes, program))
 

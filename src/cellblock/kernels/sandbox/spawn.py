@@ -48,7 +48,11 @@ async def spawn(
         # The kernel's lifeline is held by the first process: what ends that, ends it.
         lifeline, _held = map(passed.own, os.pipe())
         kernel = passed.own(
-            filled_pipe(json.dumps({**given.config, "lifeline": lifeline, "extensions": [HINTS]}).encode())
+            filled_pipe(
+                json.dumps(
+                    {**given.config, "lifeline": lifeline, "extensions": [HINTS], "path": request.confinement["path"]}
+                ).encode()
+            )
         )
         process = SpawnedProcess(
             bubblewrap,
@@ -65,6 +69,7 @@ async def spawn(
             {
                 **request.confinement,
                 "proxy": layout.PROXY_PORT,
+                "env": {name: value for name, value in request.environment.items() if name != "PYTHONPATH"},
                 "cwd": request.cwd,
                 "execute": [*interpreter, layout.PROGRAM, str(kernel)] if anew else None,
                 "config": kernel,

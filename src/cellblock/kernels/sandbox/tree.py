@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DEEPEST", "Folder", "TooDeep", "folders", "prune", "remove"]
+__all__ = ["DEEPEST", "Folder", "TooDeep", "folders", "let_owner_in", "open_top", "prune", "remove"]
 
 DEEPEST = 128
 """Levels of directories that are gone into; each costs a descriptor."""
@@ -55,7 +55,46 @@ def folders(top: Path) -> Iterator[Folder]:
         TooDeep: There is no end of levels.
         OSError: The top directory cannot be opened.
     """
-    yield from _below(os.open(top, _DIRECTORY), PurePosixPath())
+    yield from _below(open_top(top), PurePosixPath())
+
+
+def open_top(top: Path) -> int:
+    """A descriptor of a top directory, also if code has closed it to its own owner.
+
+    Args:
+        top: The directory.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    try:
+        return os.open(top, _DIRECTORY)
+    except PermissionError:
+        let_owner_in(top)
+        return os.open(top, _DIRECTORY)
+
+
+def let_owner_in(top: Path) -> None:
+    """Lets the owner of a top directory list it, enter it and write to it.
+
+    Args:
+        top: The directory.
+
+    Raises:
+        OSError: It is not ours to change.
+    """
+    found = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _permit(found, 0o700)
+    finally:
+        os.close(found)
+
+
+def _permit(found: int, rights: int) -> None:
+    """Adds rights to a directory, by its descriptor and not by its name, which may be another thing's by now."""
+    mode = stat.S_IMODE(os.fstat(found).st_mode)
+    if mode & rights != rights:
+        Path(f"/proc/self/fd/{found}").chmod(mode | rights)
 
 
 def _below(descriptor: int, path: PurePosixPath) -> Iterator[Folder]:
@@ -83,8 +122,7 @@ def _opened(name: str, folder: int) -> int | None:
     with contextlib.suppress(OSError):
         found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
-            # By its descriptor and not by its name, which may be another thing's by now.
-            Path(f"/proc/self/fd/{found}").chmod(stat.S_IMODE(os.fstat(found).st_mode) | 0o500)
+            _permit(found, 0o500)
             return os.open(".", _DIRECTORY, dir_fd=found)
         finally:
             os.close(found)

@@ -44,7 +44,7 @@ def is_sandbox_user(uid: int) -> bool:
 
 
 def give_to(uid: int, workspace: Path) -> None:
-    """Makes a user the owner of a directory and of all in it, except of files that have a second name elsewhere.
+    """Makes a user the owner of a directory and of all in it, except of files that have a second name elsewhere and of sockets.
 
     Args:
         uid: Used as the group's number too.
@@ -54,7 +54,7 @@ def give_to(uid: int, workspace: Path) -> None:
         os.fchown(folder.descriptor, uid, uid)
         for entry in folder.entries:
             status = entry.stat(follow_symlinks=False)
-            if status.st_nlink == 1 and not stat.S_ISDIR(status.st_mode):
+            if status.st_nlink == 1 and not (stat.S_ISDIR(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
                 os.chown(entry.name, uid, uid, dir_fd=folder.descriptor, follow_symlinks=False)
 
 

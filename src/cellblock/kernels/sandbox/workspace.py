@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cellblock.errors import ConfigError
 from cellblock.kernels.sandbox.sizes import in_words
-from cellblock.kernels.sandbox.tree import TooDeep, folders
+from cellblock.kernels.sandbox.tree import TooDeep, folders, open_top
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ class Workspace:
     @contextlib.contextmanager
     def _folder(self, way: list[str], *, make: bool = False) -> Iterator[int]:
         """A descriptor of a directory below the workspace."""
-        folder = os.open(self.folder, _FOLDER)
+        folder = open_top(self.folder)
         try:
             for part in way:
                 inner = _enter(part, folder, "/".join(way), make=make)

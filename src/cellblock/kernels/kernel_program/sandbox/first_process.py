@@ -6,11 +6,11 @@ it reads its configuration, once the owner has put this process under its limits
 ``uid``         the user to become, or None where bubblewrap has done it
 ``rlimits``     for each name of a resource limit ("DATA") its value
 ``processors``  the processors to run on, or None for all
+``further_filter``  a filter of system calls to be loaded when these limits are set, in hexadecimal; may be empty
 ``writable``    the directories that may be written to
 ``proxy``       the loopback port to listen on for the owner's proxy, or None
 ``cwd``         the kernel's working directory
 ``env``         its whole environment
-``path``        where it looks for modules before the interpreter's own folders
 ``program``     the folder of its program
 ``execute``     the command of an interpreter that is started anew for it, where the environment has what is read at a
                 start, or None to go on in a fork of this one
@@ -40,7 +40,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from lockdown import Refused, become, confine, hide, limit
+from lockdown import Refused, become, confine, filter_calls, hide, limit
 
 if TYPE_CHECKING:
     from socket import socket
@@ -59,6 +59,7 @@ def main() -> None:
             tell(status, "proxy", listener(config["proxy"]))
         become(config["uid"])
         limit(config["rlimits"], config["processors"])
+        filter_calls(bytes.fromhex(config["further_filter"]))
         hide()
         kernel = os.fork()
         if kernel == 0:
@@ -100,7 +101,7 @@ def run_kernel(config: dict[str, Any]) -> None:
     for module in ("first_process", "landlock", "lockdown"):
         sys.modules.pop(module)
     sys.argv = [config["program"], str(config["config"])]
-    sys.path[0:1] = config["path"]
+    sys.path.pop(0)
     runpy.run_path(config["program"], run_name="__main__")
 
 

@@ -2,10 +2,15 @@
 
 It talks with its owner as ``cellblock_forked`` says, but for what comes between what it is to become and where it is to run:
 ``first``, the process id of the sandbox's first process, and of what ``first_process`` is told ``uid``, ``rlimits``,
-``processors``, ``writable``, ``proxy``, ``env``, ``path`` and ``program``, and ``filter``, that of system calls in hexadecimal.
-Among what came with the channel is a socket, ``door``, on which a descriptor of the first process comes in, then a byte once the
-sandbox is built, and the descriptor of the socket that listens for the owner's proxy goes out. The process says ``confined``, its
-id, or it says ``refused``, a sentence, and ends.
+``processors``, ``further_filter``, ``writable``, ``proxy``, ``env`` and ``program``, ``path``, where it looks for modules
+before the interpreter's own folders, and ``filter``, that of system calls in hexadecimal. Among what came with the channel is
+a socket, ``door``, on which a descriptor of the first process comes in, then a byte once the sandbox is built, and the
+descriptor of the socket that listens for the owner's proxy goes out. The process says ``confined``, its id, or it says
+``refused``, a sentence, and ends. The owner does not tell it where to run before it holds it to its limits.
+
+No code that a sandbox's code may have written runs while the process has its channel to the owner or the fork server's
+streams, which other sessions' kernels have too. So nothing is imported from the workspace before: it is not the working
+directory and not on the path.
 
 A process that enters a namespace of process ids stays outside of it; only its children are inside. So it forks once more: while
 the sandbox is being built, unless the rights to enter come with a user namespace, which must be complete then. The child gives
@@ -15,6 +20,7 @@ kernel ends, which the fork server then tells the owner. Nothing inside can see 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import site
@@ -25,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import cellblock_forked
 import cellblock_sandbox_hints  # noqa: F401 - an extension of every kernel, which finds it by its name
-from cellblock_process import complaints_to
+from cellblock_process import complaints_to, silence_own_streams
 from cellblock_staleness import Imported
 from first_process import keep_only, listener
 from lockdown import Refused, become, confine, filter_calls, hide, limit
@@ -54,6 +60,7 @@ def run_kernel(descriptors: list[int], imported: Imported, process_name: str) ->
     config = channel.receive()
     given = dict(zip(config["descriptors"], descriptors[1:], strict=True))
     channel.send({"pid": os.getpid()})
+    silence_own_streams()
     with complaints_to(given["log"]):
         changed = imported.changed()  # while the sandbox is being built
         sandbox = channel.receive()
@@ -70,7 +77,9 @@ def run_kernel(descriptors: list[int], imported: Imported, process_name: str) ->
             os.set_inheritable(descriptor, False)
         channel.send({"confined": number})
         _begin(sandbox)
-    cellblock_forked.make_and_run(channel, config, given, Imported() if config["spare"] else None, app)
+    cellblock_forked.make_and_run(
+        channel, config, given, Imported() if config["spare"] else None, app, lambda: _import_from(sandbox["path"])
+    )
 
 
 def _enter(sandbox: dict[str, Any], config: dict[str, Any], given: dict[str, int]) -> tuple[int, App]:
@@ -103,6 +112,7 @@ def _enter(sandbox: dict[str, Any], config: dict[str, Any], given: dict[str, int
     become(sandbox["uid"])
     filter_calls(bytes.fromhex(sandbox["filter"]))
     limit(sandbox["rlimits"], sandbox["processors"])
+    filter_calls(bytes.fromhex(sandbox["further_filter"]))
     confine(sandbox["writable"])
     return number, app
 
@@ -122,12 +132,17 @@ def _stay(kernel: int, sandbox: dict[str, Any]) -> None:
 
 
 def _begin(sandbox: dict[str, Any]) -> None:
-    """Takes the environment, and runs what an interpreter runs that starts with it."""
+    """Takes the environment, and runs what an interpreter runs that starts with it: what is installed, not the workspace's."""
     os.environ.clear()
     os.environ.update(sandbox["env"])
-    sys.path[:] = [*sandbox["path"], *(path for path in sys.path if path not in sandbox["path"])]
-    take_back()
     sys.argv = [sandbox["program"]]
     for module in ("first_process", "forked", "landlock", "lockdown", "namespaces", "search_path", "sitecustomize"):
         sys.modules.pop(module, None)
-    site.execsitecustomize()
+    with contextlib.suppress(SystemExit):  # site lets it pass, and nothing else
+        site.execsitecustomize()
+
+
+def _import_from(folders: list[str]) -> None:
+    """Puts folders before those where modules are looked for."""
+    sys.path[:] = [*folders, *(path for path in sys.path if path not in folders)]
+    take_back()

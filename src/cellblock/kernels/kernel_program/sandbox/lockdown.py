@@ -46,8 +46,10 @@ def filter_calls(program: bytes) -> None:
     """Loads a filter of system calls, which needs what ``become`` does.
 
     Args:
-        program: Its instructions (seccomp(2)).
+        program: Its instructions (seccomp(2)); without any there is nothing to load.
     """
+    if not program:
+        return
     loaded = _Program(len(program) // _INSTRUCTION, program)
     _call(_libc.prctl, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(loaded), 0, 0)
 
