@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -45,9 +44,6 @@ def check_kinds(sandbox: Sandbox) -> None:
         raise ConfigError(f"workspace must be a directory's path, or None; it was {sandbox.workspace!r}.")
     _check_list("read_only", "paths", sandbox.read_only, _is_path)
     _check_list("allow_hosts", "names", sandbox.allow_hosts, lambda host: isinstance(host, str))
-    cpus: object = sandbox.cpus
-    if cpus is not None and (isinstance(cpus, bool) or not isinstance(cpus, int | float) or not math.isfinite(cpus)):
-        raise ConfigError(f"cpus must be a number such as 0.5 or 2, or None for all; it was {cpus!r}.")
     if not isinstance(sandbox.env, Mapping):  # what it is instead may hold secrets
         raise ConfigError(f'env must be a dict such as {{"NAME": "value"}}; it was a {type(sandbox.env).__name__}.')
     if sandbox.on_request is not None and not callable(sandbox.on_request):

@@ -116,7 +116,13 @@ class SandboxLauncher:
                 yield taken
                 return
         with handover() as given:
-            yield await self.start(spec, cwd, env, given), given.transport()
+            transport = given.transport()  # first: a process of a fork server takes the memory along
+            try:
+                process = await self.start(spec, cwd, env, given)
+            except BaseException:
+                await transport.close()
+                raise
+            yield process, transport
 
     async def start(
         self, spec: KernelSpec, cwd: str | None, env: Mapping[str, str], given: Handover

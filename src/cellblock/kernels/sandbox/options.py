@@ -169,7 +169,9 @@ def _check_limits(limits: Limits) -> None:
     if limits.memory < _LEAST_MEMORY:
         raise ConfigError(f'memory must be at least {_LEAST_MEMORY // 2**20}M for a kernel to run; "1G" suits pandas.')
     if limits.cpus is not None and not _is_number(limits.cpus, (int, float), _LEAST_CPUS, sys.float_info.max):
-        raise ConfigError(f"cpus must be a number from {_LEAST_CPUS} up, as in 0.5 or 2; it was {limits.cpus!r}.")
+        raise ConfigError(
+            f"cpus must be a number from {_LEAST_CPUS} up, as in 0.5 or 2, or None for all; it was {limits.cpus!r}."
+        )
     if not _is_number(limits.pids, int, _LEAST_PIDS, _MOST_PIDS):
         raise ConfigError(
             f"pids must be at least {_LEAST_PIDS}, for the kernel's own threads count, and at most {_MOST_PIDS}; "
