@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cellblock._core.languages import SHELLS
-from cellblock._core.outputs import StreamOutput
+from cellblock._core.outputs import ErrorOutput, StreamOutput
 from cellblock._core.pip import MAGIC
 from cellblock._core.results import CellResult, CellStatus
 
 if TYPE_CHECKING:
-    from cellblock._core.outputs import ErrorOutput, Output
+    from cellblock._core.outputs import Output
 
 __all__ = ["is_shell_failure", "shell_outcome"]
 
@@ -51,18 +51,18 @@ def shell_outcome(result: CellResult, language: str) -> tuple[CellResult, int]:
     if not is_shell_failure(language, error):
         return result, result.exit_code
     if result.status in (CellStatus.TIMEOUT, CellStatus.INTERRUPTED):  # the result says so already
-        return replace(result, outputs=_without(result, error), error=None), result.exit_code
+        return replace(result, outputs=_without(result, language), error=None), result.exit_code
     if result.status is not CellStatus.ERROR:
         return result, result.exit_code
     if error.ename == "ShellNotFound":
-        return _failed(result, _without(result, error), _no_shell(shell)), _NOT_FOUND
+        return _failed(result, _without(result, language), _no_shell(shell)), _NOT_FOUND
     if found := _EXIT_STATUS.search(error.evalue):
         program = MAGIC if MAGIC in error.evalue else "The shell"
         sentence = f"{program} ended with exit status {found[1]}."
-        return _failed(result, _without(result, error), sentence), int(found[1])
+        return _failed(result, _without(result, language), sentence), int(found[1])
     if signal := _SIGNAL.search(error.evalue):
         sentence = f"The shell was ended by signal {signal[1] or signal[2]}."
-        return _failed(result, _without(result, error), sentence), result.exit_code
+        return _failed(result, _without(result, language), sentence), result.exit_code
     return result, result.exit_code
 
 
@@ -77,8 +77,9 @@ def _no_shell(shell: str | None) -> str:
     return f"There is no {shell} where the kernel runs, so the block did not run."
 
 
-def _without(result: CellResult, error: ErrorOutput) -> tuple[Output, ...]:
-    return tuple(output for output in result.outputs if output != error)
+def _without(result: CellResult, language: str) -> tuple[Output, ...]:
+    # Any of them: a shell that takes its time to end is interrupted again, which is another error.
+    return tuple(o for o in result.outputs if not (isinstance(o, ErrorOutput) and is_shell_failure(language, o)))
 
 
 def _failed(result: CellResult, outputs: tuple[Output, ...], sentence: str) -> CellResult:

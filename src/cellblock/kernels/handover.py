@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cellblock._core.messages import Channel
     from cellblock.transports.zmq import ZmqTransport
 
-__all__ = ["CHANNELS", "Handover", "handover", "runtime_folder"]
+__all__ = ["CHANNELS", "Handover", "TakenCount", "handover", "runtime_folder"]
 
 CHANNELS: tuple[Channel, ...] = ("shell", "control", "stdin", "iopub")
 
@@ -88,7 +88,11 @@ def handover() -> Iterator[Handover]:
     # The folder is private: whoever can connect to iopub reads everything.
     with runtime_folder() as folder, contextlib.ExitStack() as listening:
         sockets = {channel: listening.enter_context(_listener(folder / channel)).fileno() for channel in CHANNELS}
-        yield Handover(folder, secrets.token_hex(32), sockets, open_log(), open_memory(last_words.SIZE))
+        with contextlib.ExitStack() as opened:
+            log = opened.enter_context(open_log())
+            memory = opened.enter_context(open_memory(last_words.SIZE))
+            opened.pop_all()
+        yield Handover(folder, secrets.token_hex(32), sockets, log, memory)
 
 
 @contextlib.contextmanager

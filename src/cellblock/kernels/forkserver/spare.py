@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellblock.kernels.forkserver.forked_process import ForkedProcess
 from cellblock.kernels.forkserver.spare_process import SpareProcess
-from cellblock.kernels.handover import handover
+from cellblock.kernels.handover import TakenCount, handover
 from cellblock.kernels.process import let_go_in_children
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class Spare:
         self._sockets: dict[Channel, int] = {}
         with handover() as given, contextlib.ExitStack() as opened:
             self._key, self._log, self._memory = given.key, given.log, given.memory
-            for channel in given.sockets:
-                self._sockets[channel] = os.open(given.folder / channel, os.O_PATH | os.O_CLOEXEC)
-                opened.callback(os.close, self._sockets[channel])
             with contextlib.ExitStack() as unused:
                 unused.callback(self._log.close)
                 unused.callback(self._memory.close)
+                for channel in given.sockets:
+                    self._sockets[channel] = os.open(given.folder / channel, os.O_PATH | os.O_CLOEXEC)
+                    opened.callback(os.close, self._sockets[channel])
                 self._process = SpareProcess(server, given)
                 unused.pop_all()
             self._names = opened.pop_all()
@@ -66,7 +66,7 @@ class Spare:
 
         process = ForkedProcess(fork, pid, log=self._log, memory=self._memory, lifeline=lifeline)
         endpoints = {channel: f"ipc:///proc/self/fd/{descriptor}" for channel, descriptor in self._sockets.items()}
-        return process, ZmqTransport(endpoints, self._key.encode())
+        return process, ZmqTransport(endpoints, self._key.encode(), taken=TakenCount(self._memory.fileno()))
 
     def kill(self) -> None:
         """Ends the process, unless it was taken."""

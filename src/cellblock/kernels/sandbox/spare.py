@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cellblock.background import background_loop, in_thread
 from cellblock.errors import CellblockError
 from cellblock.kernels.forkserver.fork import ForkServerFailed
-from cellblock.kernels.handover import handover
+from cellblock.kernels.handover import TakenCount, handover
 from cellblock.kernels.process import let_go_in_children
 from cellblock.kernels.sandbox import layout
 from cellblock.kernels.sandbox.join import where
@@ -52,9 +52,9 @@ class SandboxedSpare:
         self._environment: dict[str, str] = {}
         self._lock = threading.Lock()
         self._taken = self._unwanted = False
-        self._built: Future[None] = (
-            Future()
-        )  # awaited in any loop, and also when the interpreter starts no more threads
+        self._count: TakenCount | None = None
+        # Awaited in any loop, and also when the interpreter starts no more threads.
+        self._built: Future[None] = Future()
         self._gone = threading.Event()
         let_go_in_children(self)
         background_loop().submit_from_anywhere(self._build())
@@ -88,7 +88,8 @@ class SandboxedSpare:
                 raise ForkServerFailed(str(error)) from error
             raise
         endpoints = {channel: f"ipc:///proc/self/fd/{descriptor}" for channel, descriptor in self._sockets.items()}
-        return process, ZmqTransport(endpoints, self._key.encode())
+        count, self._count = self._count, None
+        return process, ZmqTransport(endpoints, self._key.encode(), taken=count)
 
     def kill(self) -> None:
         """Ends the process, unless it was taken."""
@@ -123,6 +124,7 @@ class SandboxedSpare:
                     self._sockets[channel] = os.open(given.folder / channel, os.O_PATH | os.O_CLOEXEC)
                     self._names.callback(os.close, self._sockets[channel])
                 self._key = given.key
+                self._count = TakenCount(given.memory.fileno())  # whose own descriptor the process takes along
                 self._process, self._environment = await self.launcher.start_spare(self._spec, given)
         except (CellblockError, ForkServerFailed, OSError):
             pass  # whoever wants it will ask for another way, and be told
@@ -137,6 +139,8 @@ class SandboxedSpare:
             await self._end_of_building()
             if self._process is not None:
                 await self._process.gone(0)
+            if self._count is not None:
+                self._count.close()
             self.launcher.close()  # quickly done: no code has run in its workspace
         finally:
             self._names.close()
