@@ -104,6 +104,6 @@ os.kill(os.getpid(), 9)
     owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     first = int(owner.stdout)
     until = time.monotonic() + 1
-    while Path(f"/proc/{first}/exe").exists() and time.monotonic() < until:
+    while Path(f"/proc/{first}/cwd").exists() and time.monotonic() < until:  # which goes after all else it has
         time.sleep(0.01)
     assert not Path(f"/proc/{first}/cwd").exists()
