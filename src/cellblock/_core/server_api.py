@@ -54,6 +54,8 @@ class ApiCall(Generic[T]):
         params: The query.
         absent: What a 404 comes to; without it a 404 means that no Jupyter server is there.
         failed: Makes the error of a 500's message; without it a 500 is a RemoteProtocolError.
+        unsuitable: Makes the error of a message that finds fault with the file we named (a 400, or a 403 that is about
+            the file and not about us).
         hint: What else a refusal may mean, as a sentence.
     """
 
@@ -65,6 +67,7 @@ class ApiCall(Generic[T]):
     params: dict[str, str] = field(default_factory=dict)
     absent: Callable[[], T] | None = None
     failed: Callable[[str], Exception] | None = None
+    unsuitable: Callable[[str], Exception] | None = None
     hint: str = ""
 
     @property
@@ -124,6 +127,8 @@ def _refuse(call: ApiCall[Any], answer: Answer, server: str, *, has_token: bool)
         _refuse_redirect(answer, asked, server)
     if status == 403 and message == "Resource Limit":
         raise KernelStartError(f"{asked}, but already runs as many kernels as it is allowed to. Stop one of them.")
+    if call.unsuitable is not None and (status == 400 or (status == 403 and message.startswith("Permission denied"))):
+        raise call.unsuitable(message)
     if status in (401, 403):
         raise AuthError(" ".join(filter(None, (_unauthorized(asked, message, has_token=has_token), call.hint))))
     if status == 424:
