@@ -280,9 +280,46 @@ def test_an_option_the_sdk_does_not_know_is_said():
         DockerJupyterServer(**BUNDLED, colour="red")
 
 
-def test_the_hosts_network_works_too():
-    with DockerJupyterServer(**BUNDLED, network_mode="host") as server:
-        assert server.connection_info.port == 8888
+def test_on_the_hosts_network_the_server_is_for_this_machine_only():
+    with DockerJupyterServer(**BUNDLED, network_mode="host") as server, JupyterCodeExecutor(server) as executor:
+        assert server.connection_info.port != 8888
+        tables = run(executor, "print(open('/proc/net/tcp').read() + open('/proc/net/tcp6').read())").output
+        port = f"{server.connection_info.port:04X}"
+        rows = [line.split() for line in tables.splitlines() if line.strip()]
+        assert [row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"] == [f"0100007F:{port}"]
+        assert "gateway.py" in run(executor, "!cat /proc/1/cmdline").output  # of the container's processes
+
+
+def test_an_image_that_gets_no_socket_listens_where_it_is_told(bundled_image, engine):
+    """As on a host's network, where its port may be anybody's."""
+    container = engine.containers.create(
+        bundled_image,
+        name=f"cellblock-test-{uuid.uuid4()}",
+        environment={"TOKEN": "x", "CELLBLOCK_ADDRESS": "127.0.0.1"},
+        network_mode="none",
+    )
+    try:
+        container.start()
+        log = container.logs(stream=True, follow=True)
+        assert b"http://127.0.0.1:8888" in next(line for line in log if b"Kernel Gateway" in line)
+        container.kill()
+        list(log)  # the connection is let go of at the log's end
+    finally:
+        container.remove(force=True)
+
+
+def test_a_server_that_takes_any_token_is_not_taken_for_the_containers(stock_image, engine):
+    image = build(
+        "cellblock-test-any-token:latest",
+        f"FROM {stock_image}\nCMD exec python -m jupyter kernelgateway --KernelGatewayApp.ip=0.0.0.0 "
+        "--JupyterWebsocketPersonality.list_kernels=true\n",
+    )
+    name = f"cellblock-test-{uuid.uuid4()}"
+    with pytest.raises(
+        ServerStartError, match=r"but it takes any token, or something else answers at http://127\.0\.0\.1:"
+    ):
+        DockerJupyterServer(custom_image_name=image, container_name=name)
+    assert not exists(engine, name)
 
 
 def test_no_engine_is_said(monkeypatch):

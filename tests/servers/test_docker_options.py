@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import pytest
 from cellblock.errors import ConfigError
 from cellblock.servers.docker import DockerJupyterServer
 from cellblock.servers.docker_confinement import Confinement, seccomp_profile
-from cellblock.servers.docker_handover import ListenerHandover, handover_for, why_not_handed_over
+from cellblock.servers.docker_handover import GATEWAY_PORT, ListenerHandover, handover_for, why_not_handed_over
 from cellblock.servers.docker_options import ContainerPlan
 
 CONFINEMENT = {
@@ -93,6 +94,17 @@ def test_a_network_of_the_callers_is_the_containers():
     assert "network" not in options(network=True)
 
 
+@pytest.mark.parametrize("host", [{"network": "host"}, {"docker_kwargs": {"network_mode": "host"}}])
+def test_on_this_machines_network_the_server_is_for_this_machine_only(host, handover):
+    by_port = options(**host)
+    assert by_port["environment"]["CELLBLOCK_ADDRESS"] == "127.0.0.1"
+    assert "ports" not in by_port
+    by_socket = options(**host, handover=handover)
+    assert by_socket["network_mode"] == "host"
+    assert by_socket["environment"]["CELLBLOCK_LISTENER"] == "/run/cellblock/control"
+    assert "PIP_RETRIES" not in by_socket["environment"]
+
+
 BUNDLED_IMAGE = SimpleNamespace(
     attrs={"Config": {"Entrypoint": ["/opt/cellblock/venv/bin/python", "/opt/cellblock/gateway.py"]}}
 )
@@ -137,6 +149,23 @@ def test_where_it_cannot_the_old_way_is_taken_and_said_but_never_against_the_cal
         pass
     with handover_for(engine(), BUNDLED_IMAGE, None, needs_network=True) as handover:
         assert handover is None
+
+
+def test_on_this_machines_network_a_socket_is_handed_in_where_it_can_be(caplog):
+    with handover_for(engine(), BUNDLED_IMAGE, None, needs_network=True, on_hosts_network=True) as handover:
+        assert handover.port != GATEWAY_PORT
+    assert not caplog.messages
+
+
+def test_a_port_of_this_machines_that_is_taken_is_nobody_elses():
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(OSError):  # somebody else may have it: then it is taken
+            taken.enter_context(socket.create_server(("127.0.0.1", GATEWAY_PORT)))
+        wanted = handover_for(engine(), OTHER_IMAGE, None, needs_network=True, on_hosts_network=True)
+        with pytest.raises(
+            ConfigError, match=r"serve on its port 8888, but that cannot be had \(Address already in use\)"
+        ):
+            taken.enter_context(wanted)
 
 
 def test_memory_and_swap_are_limited_together():

@@ -199,7 +199,13 @@ class DockerJupyterServer:
         runtime = plan.docker_kwargs.get("runtime")
         with (
             seccomp_profile(as_file=is_podman(self._engine)) as profile,
-            handover_for(self._engine, image, runtime, needs_network=plan.needs_network) as handover,
+            handover_for(
+                self._engine,
+                image,
+                runtime,
+                needs_network=plan.needs_network,
+                on_hosts_network=plan.on_hosts_network,
+            ) as handover,
         ):
             options = plan.options(
                 image,

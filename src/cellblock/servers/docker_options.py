@@ -87,6 +87,11 @@ class ContainerPlan:
                 _refuse_socket(bind)
 
     @property
+    def on_hosts_network(self) -> bool:
+        """Whether it shares the network of its machine."""
+        return "host" in (self.network, self.docker_kwargs.get("network_mode"))
+
+    @property
     def needs_network(self) -> bool | None:
         """Whether the caller's options are for a container with a network or for one without; None if they say neither."""
         mode = self.docker_kwargs.get("network_mode")
@@ -121,23 +126,26 @@ class ContainerPlan:
         options |= self.docker_kwargs
         options["environment"] = home | dict(self.environment)
         options["labels"] = _labels(self.docker_kwargs.get("labels", {})) | dict(self.labels)
-        return options | (self._without_network(options, handover) if handover is not None else self._with_network())
+        reached = self._by_socket(handover) if handover is not None else self._by_port()
+        return options | reached | {"environment": reached.get("environment", {}) | options["environment"]}
 
-    def _with_network(self) -> dict[str, Any]:
-        """The options by which the server is reached at a published port."""
+    def _by_port(self) -> dict[str, Any]:
+        """The options by which the server is reached at a port, which is published unless it is this machine's already."""
         options: dict[str, Any] = {"network": self.network} if isinstance(self.network, str) else {}
-        if self.docker_kwargs.get("network_mode") != "host":  # which publishes by itself
-            options["ports"] = {PORT: ("127.0.0.1", None)} | dict(self.docker_kwargs.get("ports", {}))
-        return options
+        if self.on_hosts_network:
+            return options | {"environment": {"CELLBLOCK_ADDRESS": "127.0.0.1"}}
+        return options | {"ports": {PORT: ("127.0.0.1", None)} | dict(self.docker_kwargs.get("ports", {}))}
 
-    def _without_network(self, options: Mapping[str, Any], handover: ListenerHandover) -> dict[str, Any]:
+    def _by_socket(self, handover: ListenerHandover) -> dict[str, Any]:
         """The options by which the server is reached by the socket that is handed to it."""
-        return {
-            "network_mode": "none",
+        options = {
             "mounts": [handover.mount, *self.docker_kwargs.get("mounts", ())],
-            # Without it pip tries for a quarter of a minute before it says that there is no network.
-            "environment": {"PIP_RETRIES": "1"} | handover.environment | options["environment"],
+            "environment": handover.environment,
         }
+        if self.on_hosts_network:
+            return options | {"network_mode": "host"}
+        # Without it pip tries for a quarter of a minute before it says that there is no network.
+        return options | {"network_mode": "none", "environment": {"PIP_RETRIES": "1"} | handover.environment}
 
     def _user(self, image: Any, *, bundled: bool) -> tuple[str | None, bool]:
         """As whom it runs, if not as the image says, and whether the image has no home for that user."""
