@@ -130,7 +130,7 @@ def _refuse(call: ApiCall[Any], answer: Answer, server: str, *, has_token: bool)
     if call.unsuitable is not None and (status == 400 or (status == 403 and message.startswith("Permission denied"))):
         raise call.unsuitable(message)
     if status in (401, 403):
-        raise AuthError(" ".join(filter(None, (_unauthorized(asked, message, has_token=has_token), call.hint))))
+        raise _unauthorized(asked, message, call.hint, has_token=has_token)
     if status == 424:
         raise ConnectError(f"{asked}, but the hub says that this user's server is not running. Start it on the hub.")
     if status in (502, 503, 504):
@@ -151,11 +151,15 @@ def _refuse_redirect(answer: Answer, asked: str, server: str) -> NoReturn:
     raise RemoteProtocolError(f"{asked} and sent us to {target or 'nowhere'}. Connect to that address instead.")
 
 
-def _unauthorized(asked: str, message: str, *, has_token: bool) -> str:
+def _unauthorized(asked: str, message: str, hint: str, *, has_token: bool) -> AuthError:
+    also = f" {hint}" if hint else ""
     if not has_token:
-        return f"{asked}, but wants a token and none was given. Pass token= (the server prints it when it starts)."
+        wants = f"{asked}, but wants a token and none was given."
+        return AuthError(f"{wants} Pass token= (the server prints it when it starts).{also}", wants_token=wants)
     said = f" ({message})" if message and message != "Forbidden" else ""
-    return f"{asked}, but refused our token{said}. Check it against the one the server was started with."
+    return AuthError(
+        f"{asked}, but refused our token{said}. Check it against the one the server was started with.{also}"
+    )
 
 
 def _not_jupyter(call: ApiCall[Any], answer: Answer, server: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellblock.cli.server_url import connection_of
 from cellblock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ class KernelChoice:
                 "--sandbox confines kernels of this machine, not those of a server. Leave one of the two out."
             )
         from cellblock.kernels.remote import RemoteKernel
-        from cellblock.servers.connection_info import JupyterConnectionInfo
 
         kind, _, image = self.server.partition(":")
         if kind == "local":
@@ -71,7 +71,7 @@ class KernelChoice:
             with DockerJupyterServer(custom_image_name=image or None, on_build=show_build) as container:
                 yield RemoteKernel(container.connection_info, name)
         else:
-            yield RemoteKernel(JupyterConnectionInfo.from_url(self.server), name)
+            yield RemoteKernel(connection_of(self.server), name)
 
     def _of_this_process(self, name: str, directory: Path) -> Kernel:
         from cellblock.kernels.local import LocalKernel

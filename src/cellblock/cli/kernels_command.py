@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +15,9 @@ from cellblock._core.kernel_ids import KernelOwner, as_word, kernel_owner
 from cellblock._core.terminal import screen_text
 from cellblock.blocking import Session
 from cellblock.cli.options import checked_seconds
+from cellblock.cli.server_url import connection_of
 from cellblock.errors import ConfigError
 from cellblock.kernels.remote import RemoteKernel
-from cellblock.servers.connection_info import JupyterConnectionInfo
 from cellblock.transports.rest import JupyterClient
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def list_kernels(server: str, *, as_json: bool) -> None:
     Raises:
         CellblockError: The server does not tell.
     """
-    found = _kernels_of(JupyterClient(_connection(server)))
+    found = _kernels_of(JupyterClient(connection_of(server)))
     if as_json:
         print(json.dumps([_as_json(kernel) for kernel in found], indent=2))
         return
@@ -107,7 +106,7 @@ def run_cells(server: str, kernel_id: str, *, code: str | None, timeout: float |
     """
     if timeout is not None:
         checked_seconds(timeout)
-    info = _connection(server)
+    info = connection_of(server)
     (kernel,) = _chosen(_kernels_of(JupyterClient(info)), [kernel_id])
     status = 0
     with Session(RemoteKernel(info, kernel.name, kernel_id=kernel.id), timeout=timeout) as session:
@@ -139,7 +138,7 @@ def stop_kernels(server: str, kernel_ids: list[str], *, orphaned: bool, label: s
     """
     if not (kernel_ids or orphaned or label is not None):
         raise ConfigError("Say which kernels to stop: their ids, --label or --orphaned.")
-    client = JupyterClient(_connection(server))
+    client = JupyterClient(connection_of(server))
     found = _kernels_of(client)
     chosen = _chosen(found, kernel_ids)
     chosen += [kernel for kernel in found if orphaned and kernel.orphaned]
@@ -152,11 +151,6 @@ def stop_kernels(server: str, kernel_ids: list[str], *, orphaned: bool, label: s
     if not chosen:
         print("There was none to stop.", file=sys.stderr)
     return 0
-
-
-def _connection(url: str) -> JupyterConnectionInfo:
-    info = JupyterConnectionInfo.from_url(url)
-    return info if info.token else JupyterConnectionInfo.from_url(url, token=os.environ.get("JUPYTER_TOKEN", ""))
 
 
 def _kernels_of(client: JupyterClient) -> list[_Kernel]:
