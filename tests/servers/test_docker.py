@@ -103,6 +103,17 @@ def test_with_a_network_it_is_published_for_this_machine_only(engine):
         assert "eth0" in run(executor, "import socket; print(socket.if_nameindex())").output
 
 
+def test_what_the_caller_wants_of_the_engine_goes_with_our_limits(engine):
+    """An engine refuses some pairs of options, of which one is ours."""
+    wanted = {"cpu_quota": 50_000, "cpu_period": 100_000, "mem_reservation": "3g", "ports": {"5000/tcp": None}}
+    with DockerJupyterServer(**BUNDLED, **wanted) as server:
+        container = engine.containers.get(server.container_name).attrs
+        config = container["HostConfig"]
+        assert (config["NanoCpus"], config["CpuQuota"], config["Memory"]) == (0, 50_000, 3 * 2**30)
+        published = container["NetworkSettings"]["Ports"].values()
+        assert [place["HostIp"] for places in published for place in places] == ["127.0.0.1", "127.0.0.1"]
+
+
 def test_files_go_in_and_come_out(executor, work_dir):
     (work_dir / "in.txt").write_text("from here")
     result = run(

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from docker.types import Mount
 
 from cellblock.errors import ConfigError
 from cellblock.servers.docker import DockerJupyterServer
@@ -169,10 +170,10 @@ def test_a_port_of_this_machines_that_is_taken_is_nobody_elses():
 
 
 def test_memory_and_swap_are_limited_together():
-    assert Confinement(**CONFINEMENT | {"mem_limit": "3g"}).options(8, "PROFILE")["memswap_limit"] == "3g"
+    assert Confinement(**CONFINEMENT | {"mem_limit": "3g"}).options(8, "PROFILE", {})["memswap_limit"] == "3g"
     assert (
         not {"mem_limit", "memswap_limit"}
-        & Confinement(**CONFINEMENT | {"mem_limit": None}).options(8, "PROFILE").keys()
+        & Confinement(**CONFINEMENT | {"mem_limit": None}).options(8, "PROFILE", {}).keys()
     )
 
 
@@ -180,7 +181,7 @@ def test_memory_and_swap_are_limited_together():
     ("cpus", "engine_cpus", "expected"), [(2.0, 8, 2 * 10**9), (2.0, 1, 10**9), (0.5, 1, 5 * 10**8)]
 )
 def test_no_more_processors_are_asked_for_than_there_are(cpus, engine_cpus, expected):
-    assert Confinement(**CONFINEMENT | {"cpus": cpus}).options(engine_cpus, "PROFILE")["nano_cpus"] == expected
+    assert Confinement(**CONFINEMENT | {"cpus": cpus}).options(engine_cpus, "PROFILE", {})["nano_cpus"] == expected
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_no_more_processors_are_asked_for_than_there_are(cpus, engine_cpus, expe
     ],
 )
 def test_the_rules_on_system_calls_are_asked_for(seccomp, begins):
-    rules = Confinement(**CONFINEMENT | {"seccomp": seccomp}).options(8, "PROFILE")["security_opt"]
+    rules = Confinement(**CONFINEMENT | {"seccomp": seccomp}).options(8, "PROFILE", {})["security_opt"]
     assert len(rules) == len(begins)
     assert all(rule.startswith(begin) for rule, begin in zip(rules, begins, strict=True))
 
@@ -233,7 +234,7 @@ def test_the_callers_options_win_and_labels_and_ports_are_added():
     made = options(docker_kwargs={"pids_limit": 9, "labels": {"team": "a"}, "ports": {"5000/tcp": 5000}})
     assert made["pids_limit"] == 9
     assert made["labels"] == {"team": "a", "cellblock.owner.pid": "1"}
-    assert made["ports"] == {"8888/tcp": ("127.0.0.1", None), "5000/tcp": 5000}
+    assert made["ports"] == {"8888/tcp": ("127.0.0.1", None), "5000/tcp": ("127.0.0.1", 5000)}
     assert options(docker_kwargs={"labels": ["team"]})["labels"]["team"] == ""
     assert "ports" not in options(docker_kwargs={"network_mode": "host"})
 
@@ -247,11 +248,69 @@ def test_graphics_processors_are_asked_for(gpus, request_):
     assert request_.items() <= made.items()
 
 
-@pytest.mark.parametrize("volumes", [["/var/run/docker.sock:/s"], {"/run": {"bind": "/run"}}, ["/:/host:ro"]])
+REFUSAL = r"rules its machine\. Leave it out, or pass allow_docker_socket=True\.$"
+
+
+@pytest.mark.parametrize(
+    "volumes",
+    [["/var/run/docker.sock:/s"], {"/run": {"bind": "/run"}}, ["/:/host:ro"], ["/var/run:/r"], ["/run/podman:/p"]],
+)
 def test_an_engines_socket_is_refused_unless_allowed(volumes):
-    with pytest.raises(ConfigError, match=r"rules its machine\. Leave it out, or pass allow_docker_socket=True\.$"):
+    with pytest.raises(ConfigError, match=REFUSAL):
         options(volumes=volumes)
     assert len(options(volumes=volumes, allow_docker_socket=True)["volumes"]) == 1
+
+
+def test_an_engines_socket_is_refused_as_a_mount_too():
+    mounts = [Mount("/data", "data", type="volume"), Mount("/s", "/var/run/docker.sock", type="bind")]
+    with pytest.raises(ConfigError, match=REFUSAL):
+        options(docker_kwargs={"mounts": mounts})
+    assert options(docker_kwargs={"mounts": mounts}, allow_docker_socket=True)["mounts"] == mounts
+    assert options(docker_kwargs={"mounts": mounts[:1]})["mounts"] == mounts[:1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "below"),
+    [
+        ("DOCKER_HOST", "unix://{}/engine.sock", "engine.sock"),
+        ("XDG_RUNTIME_DIR", "{}", "docker.sock"),
+        ("XDG_RUNTIME_DIR", "{}", "podman/podman.sock"),
+    ],
+)
+def test_a_users_engine_has_a_socket_too(variable, value, below, tmp_path, monkeypatch):
+    monkeypatch.setenv(variable, value.format(tmp_path))
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(tmp_path)
+    for source in (tmp_path / below, tmp_path, link, tmp_path.parent):
+        with pytest.raises(ConfigError, match=REFUSAL):
+            options(volumes=[f"{source}:/s"])
+    with pytest.raises(ConfigError, match=REFUSAL):
+        options(work_dir=tmp_path)
+    assert options(volumes=[f"{tmp_path}/data:/data"])["volumes"] == [f"{tmp_path}/data:/data"]
+
+
+def test_ports_are_published_for_this_machine_unless_they_name_an_address():
+    ports = {"1/tcp": None, "2/tcp": 2, "3/tcp": ("0.0.0.0", 3), "4/tcp": [4, ("::1", 5)]}
+    assert options(docker_kwargs={"ports": ports})["ports"] == {
+        "8888/tcp": ("127.0.0.1", None),
+        "1/tcp": ("127.0.0.1", None),
+        "2/tcp": ("127.0.0.1", 2),
+        "3/tcp": ("0.0.0.0", 3),
+        "4/tcp": [("127.0.0.1", 4), ("::1", 5)],
+    }
+
+
+@pytest.mark.parametrize("asked", [{"cpu_quota": 50_000}, {"cpu_period": 100_000}])
+def test_our_limit_of_processors_gives_way_to_another_kind(asked):
+    made = options(docker_kwargs=asked)
+    assert "nano_cpus" not in made
+    assert asked.items() <= made.items()
+
+
+@pytest.mark.parametrize(("reserved", "limit"), [("3g", "3g"), (3 * 2**30, 3 * 2**30), ("1g", "2g"), (None, "2g")])
+def test_our_limit_of_memory_is_not_below_what_is_reserved(reserved, limit):
+    made = options(docker_kwargs={"mem_reservation": reserved})
+    assert made["mem_limit"] == made["memswap_limit"] == limit
 
 
 def test_a_plan_does_not_show_the_token():

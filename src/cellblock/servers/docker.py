@@ -70,7 +70,7 @@ class DockerJupyterServer:
             none.
         init: Whether an init process reaps what the code leaves behind.
         log_max_size: What the engine keeps of the container's log; None leaves it to the engine.
-        allow_docker_socket: Whether ``volumes`` may hold the engine's own socket.
+        allow_docker_socket: Whether what the container sees of this machine may hold an engine's socket.
         **docker_kwargs: Further options for ``containers.run`` of Docker's SDK, such as ``shm_size``, or ``runtime`` for one
             with a kernel of its own; they win over ours.
 

@@ -12,7 +12,7 @@ from cellblock.errors import ConfigError
 from cellblock.kernels.sandbox.docker_profile import docker_seccomp_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Confinement", "SeccompProfile", "seccomp_profile"]
 
@@ -53,12 +53,13 @@ class Confinement:
         if isinstance(self.cap_drop, str):
             raise ConfigError(f"cap_drop must be a list of names, as in [{self.cap_drop!r}].")
 
-    def options(self, engine_cpus: int, profile: str) -> dict[str, Any]:
+    def options(self, engine_cpus: int, profile: str, callers: Mapping[str, Any]) -> dict[str, Any]:
         """The options to create a container with.
 
         Args:
             engine_cpus: How many the engine has; it refuses more.
             profile: Our rules on system calls, in the engine's form; see ``seccomp_profile``.
+            callers: The caller's options of Docker's SDK; where both cannot be, ours give way.
         """
         from docker.types import Ulimit
 
@@ -68,12 +69,13 @@ class Confinement:
             "init": self.init,
             "security_opt": self._security(profile),
         }
-        if self.cpus is not None:
+        if self.cpus is not None and not callers.keys() & {"cpu_period", "cpu_quota"}:
             options["nano_cpus"] = int(min(self.cpus, engine_cpus) * 1e9)
         if self.log_max_size is not None:
             options["log_config"] = {"Type": "json-file", "Config": {"max-size": self.log_max_size}}
         if self.mem_limit is not None:
-            options |= {"mem_limit": self.mem_limit, "memswap_limit": self.mem_limit}
+            limit = _above(self.mem_limit, callers.get("mem_reservation"))
+            options |= {"mem_limit": limit, "memswap_limit": limit}
         if self.pids_limit is not None:
             options["pids_limit"] = self.pids_limit
         return options
@@ -85,6 +87,13 @@ class Confinement:
         elif self.seccomp == "unconfined":
             rules.append("seccomp=unconfined")
         return rules
+
+
+def _above(limit: int | str, reserved: int | str | None) -> int | str:
+    """A limit of memory, or what is reserved of it if that is more: no engine takes a limit below it."""
+    from docker.utils import parse_bytes
+
+    return limit if not reserved or parse_bytes(reserved) <= parse_bytes(limit) else reserved
 
 
 @contextlib.contextmanager

@@ -166,5 +166,5 @@ def _check_free(port: int) -> None:
     except OSError as error:
         raise ConfigError(
             f"The container was to share this machine's network and to serve on its port {port}, but that cannot be had "
-            f"({os.strerror(error.errno)}). Stop what listens there, or leave the container a network of its own."
+            f"({os.strerror(error.errno or 0)}). Stop what listens there, or leave the container a network of its own."
         ) from error
