@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
+from kernelspecs import KernelSpecs
 from servers.stock import StockServer, jupyter_server, stock_server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Program
@@ -76,6 +80,48 @@ def test_a_server_is_named_by_its_url(cellblock: Program, tmp_path: Path) -> Non
         url = f"http://127.0.0.1:{server.info.port}/?token={server.info.token}"
         done = cellblock("exec", "--server", url, "-c", "6 * 7")
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
+@pytest.fixture(scope="module")
+def many_kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockServer]:
+    """A server with a kernelspec of Python's that is not called so, and one of another language."""
+    root = tmp_path_factory.mktemp("many")
+    KernelSpecs(root / "path").add("analysis", [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+    with stock_server(root) as server:
+        yield server
+
+
+def test_a_servers_kernelspec_says_its_language_whatever_its_name_is(
+    cellblock: Program, many_kernels: StockServer
+) -> None:
+    cellblock.write("a.md", "```python\nprint(6 * 7)\n```\n\n```bash\necho from bash\n```\n")
+    token = cellblock.environment(JUPYTER_TOKEN=many_kernels.info.token or "")
+    for kernel, language, code_cells in (("analysis", "python", 2), ("bash", "bash", 1)):
+        done = cellblock(
+            "run", "a.md", "--server", many_kernels.info.url, "--kernel", kernel, "-o", "a.ipynb", environment=token
+        )
+        assert done.returncode == 0, done.stderr
+        assert "from bash" in done.stdout
+        written = json.loads((cellblock.folder / "a.ipynb").read_text())
+        assert written["metadata"]["kernelspec"]["name"] == kernel
+        assert written["metadata"]["language_info"]["name"] == language
+        assert sum(cell["cell_type"] == "code" for cell in written["cells"]) == code_cells
+
+
+def test_a_kernelspec_that_the_server_does_not_have_is_said(cellblock: Program, many_kernels: StockServer) -> None:
+    cellblock.write("a.md", "```python\n1\n```\n")
+    token = cellblock.environment(JUPYTER_TOKEN=many_kernels.info.token or "")
+    for command in (["run", "a.md"], ["exec", "-c", "1"]):
+        done = cellblock(*command, "--server", many_kernels.info.url, "--kernel", "nope", environment=token)
+        assert done.returncode == 2
+        assert done.stderr.startswith("cellblock: Kernel nope is not installed. The server at http://127.0.0.1:")
+        assert done.stderr.endswith(" has these: analysis, bash, python3.\n")
+
+
+def test_a_document_that_is_not_there_is_no_reason_to_start_a_server(cellblock: Program) -> None:
+    without = cellblock.environment(DOCKER_HOST="tcp://127.0.0.1:9")
+    done = cellblock("run", "none.md", "--server", "docker", environment=without)
+    assert (done.returncode, done.stderr) == (2, "cellblock: There is no file none.md.\n")
 
 
 @pytest.mark.parametrize("command", [("exec", "--server"), ("run", "--server"), ("chat", "--backend")])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlsplit
 
-from cellblock.errors import AuthError, ConnectError, KernelStartError, RemoteProtocolError
+from cellblock.errors import AuthError, ConnectError, KernelSpecNotFound, KernelStartError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ __all__ = [
     "delete_kernel",
     "get_kernel",
     "interrupt_kernel",
+    "kernel_spec_of",
     "list_kernel_specs",
     "list_kernels",
     "open_channels",
@@ -187,6 +188,25 @@ def _message(answer: Answer) -> str:
 def list_kernel_specs() -> ApiCall[JsonObject]:
     """The kernelspecs of the server: ``{"default": name, "kernelspecs": {name: {…}}}``."""
     return ApiCall("GET", "/api/kernelspecs", "list its kernelspecs", _object)
+
+
+def kernel_spec_of(specs: JsonObject, name: str, server: str) -> JsonObject:
+    """What a server says of one of its kernelspecs: "language", "argv", "display_name".
+
+    Args:
+        specs: All of them, as the server lists them.
+        name: Of the kernelspec.
+        server: The server's address, for the message.
+
+    Raises:
+        KernelSpecNotFound: It has none of that name.
+    """
+    there = specs.get("kernelspecs", {})
+    if name not in there:
+        raise KernelSpecNotFound(
+            f"Kernel {name} is not installed. The server at {server} has these: {', '.join(sorted(there)) or 'none'}."
+        )
+    return _object(there[name].get("spec", {}))
 
 
 def list_kernels() -> ApiCall[list[JsonObject]]:
