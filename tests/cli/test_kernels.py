@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
 
@@ -63,8 +64,39 @@ def test_cells_run_in_a_kernel_that_goes_on(server, kernels):
         attached = kernels("attach", kernel_id, "-c", "x += 1; print(x)")
         assert (attached.returncode, attached.stdout) == (0, "42\n")
         assert kernels("attach", kernel_id[:-5], text_in="print(x)\nprint(x)\n").stdout == "42\n42\n"
-        assert kernels("attach", kernel_id, "-c", "1/0").returncode == 1
+        failed = kernels("attach", kernel_id, "-c", "print('before'); 1/0")
+        assert (failed.returncode, failed.stdout) == (1, "before\n")
+        assert failed.stderr.endswith("ZeroDivisionError: division by zero\n")
+        assert kernels("attach", kernel_id, "-c", "print('no end', end='')").stdout == "no end\n"
         assert session.run("print(x)").text == "42\n"
+
+
+def test_what_a_cell_shows_is_printed_as_it_comes_and_kept_on_ctrl_c(server, cellblock):
+    with Session(RemoteKernel(server.connection_info)) as session:
+        session.run("1")
+        command = (
+            "attach",
+            session.kernel.kernel_id,
+            "-c",
+            "print('working')\nprint('half', end='')\nwhile True: pass",
+        )
+        with subprocess.Popen(
+            cellblock.command("kernels", *command),
+            env=cellblock.environment(CELLBLOCK_SERVER=server.connection_info.url, JUPYTER_TOKEN=server.token),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout.readline() == "working\n"
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert output == "half\n"
+        assert "KeyboardInterrupt" in errors
+        assert 'File "' not in errors  # the cell's traceback, and none of ours
+        assert session.run("print('alive')").text == "alive\n"
 
 
 def test_kernels_are_stopped_by_id_and_by_label(server, kernels):

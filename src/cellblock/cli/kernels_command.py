@@ -14,6 +14,7 @@ from rich.table import Table
 from cellblock._core.kernel_ids import KernelOwner, as_word, kernel_owner
 from cellblock._core.terminal import screen_text
 from cellblock.blocking import Session
+from cellblock.cli.cell_printer import CellPrinter
 from cellblock.cli.options import checked_seconds
 from cellblock.cli.server_url import connection_of
 from cellblock.errors import ConfigError
@@ -90,7 +91,7 @@ def list_kernels(server: str, *, as_json: bool) -> None:
 
 
 def run_cells(server: str, kernel_id: str, *, code: str | None, timeout: float | None) -> int:
-    """Runs cells in a kernel and leaves it running.
+    """Runs cells in a kernel, prints what they show as it comes, and leaves the kernel running.
 
     Args:
         server: The server's URL.
@@ -111,12 +112,15 @@ def run_cells(server: str, kernel_id: str, *, code: str | None, timeout: float |
     status = 0
     with Session(RemoteKernel(info, kernel.name, kernel_id=kernel.id), timeout=timeout) as session:
         for cell in _cells() if code is None else [code]:
+            printer = CellPrinter(None)
             try:
-                result = session.run(cell)
-            except KeyboardInterrupt:  # it has been interrupted
+                result = session.run(cell, on_output=printer.show)
+            except KeyboardInterrupt:  # it has been interrupted, and what it showed is printed
+                printer.end_lines()
                 status = _INTERRUPTED
                 continue
-            print(screen_text(result.text), end="", flush=True)
+            printer.end_lines()
+            printer.finish(result)
             status = result.exit_code
     return status
 
@@ -183,6 +187,10 @@ def _cells() -> Iterator[str]:
         except EOFError:
             print()
             break
+        except KeyboardInterrupt:  # begins the cell afresh
+            print()
+            lines = []
+            continue
         if line.strip():
             lines.append(line)
         elif lines:
