@@ -238,9 +238,19 @@ def test_an_image_of_roots_does_not_run_as_root(stock_image):
         assert lines(executor, "id -u; pwd; touch file && echo written") == ["1000", "/tmp", "written"]
 
 
-def test_missing_custom_image_is_said():
-    with pytest.raises(ImageError, match=r"^Custom image localhost/none does not exist$"):
-        DockerJupyterServer(custom_image_name="localhost/none")
+@pytest.mark.parametrize("name", ["localhost/none", "UPPER", "Bad Name", ""])
+def test_missing_custom_image_is_said(name):
+    """Also one that no image can have."""
+    with pytest.raises(ImageError, match=rf"^Custom image {name} does not exist$"):
+        DockerJupyterServer(custom_image_name=name)
+
+
+@pytest.mark.parametrize("asked", [{"shm_size": "lots"}, {"restart_policy": {"Name": "always"}}, {"ports": {"x": 1}}])
+def test_what_the_sdk_cannot_read_is_said(asked, engine):
+    name = f"cellblock-test-{uuid.uuid4()}"
+    with pytest.raises((ConfigError, StartError), match=r"\.$"):
+        DockerJupyterServer(**BUNDLED, container_name=name, **asked)
+    assert not exists(engine, name)
 
 
 def test_a_container_that_ends_at_its_start_shows_its_log(engine):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from docker.types import Mount
+from docker.utils import parse_bytes
 
 from cellblock.errors import ConfigError
 from cellblock.servers.docker import DockerJupyterServer
@@ -313,6 +314,18 @@ def test_our_limit_of_memory_is_not_below_what_is_reserved(reserved, limit):
     assert made["mem_limit"] == made["memswap_limit"] == limit
 
 
+def test_what_is_reserved_must_be_a_size():
+    with pytest.raises(
+        ConfigError, match=r"^mem_reservation must be a number of bytes or a size such as \"1g\"; it was"
+    ):
+        options(docker_kwargs={"mem_reservation": "lots"})
+
+
+@pytest.mark.parametrize("size", [2**31, "2147483648", "2g", "2GB", "1.5 g", "100b"])
+def test_sizes_of_memory_are_those_of_the_sdk(size):
+    assert parse_bytes(options(confinement=Confinement(**CONFINEMENT | {"mem_limit": size}))["mem_limit"]) > 0
+
+
 def test_a_plan_does_not_show_the_token():
     assert "secret" not in repr(plan())
 
@@ -329,6 +342,12 @@ def test_a_plan_does_not_show_the_token():
             "work_dir cannot be /: the code may change all that is in it. Give a directory of its own.",
         ),
         ({"gpus": "some"}, "gpus must be a number, \"all\", or a list of ids; it was 'some'."),
+        ({"mem_limit": "lots"}, "mem_limit must be a number of bytes or a size such as \"2g\"; it was 'lots'."),
+        (
+            {"volumes": {"/tmp/x": "/r"}},
+            "volumes must say where each is seen, as in {'/tmp/x': {'bind': '/data', 'mode': 'ro'}}; it was '/r'.",
+        ),
+        ({"volumes": "/tmp/x:/r"}, "volumes must be a list, as in ['/tmp/x:/r']."),
         ({"cpus": 0}, "cpus must be positive, as in 0.5 or 2; it was 0."),
         ({"cap_drop": "ALL"}, "cap_drop must be a list of names, as in ['ALL']."),
         ({"seccomp": "none"}, "seccomp must be one of cellblock, engine, unconfined; it was 'none'."),

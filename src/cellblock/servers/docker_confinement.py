@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ __all__ = ["Confinement", "SeccompProfile", "seccomp_profile"]
 
 SeccompProfile = Literal["cellblock", "engine", "unconfined"]
 _ULIMITS = {"core": 0, "nofile": 4096}  # of each process: no image of its memory on disk, and so many open files
+_SIZE = re.compile(r"\d+(\.\d+)? ?[bkmg]?b?", re.IGNORECASE)  # as Docker's SDK reads it
 _PROFILES = ("cellblock", "engine", "unconfined")
 
 
@@ -50,6 +52,8 @@ class Confinement:
             raise ConfigError(f"seccomp must be one of {', '.join(_PROFILES)}; it was {self.seccomp!r}.")
         if self.cpus is not None and not self.cpus > 0:
             raise ConfigError(f"cpus must be positive, as in 0.5 or 2; it was {self.cpus!r}.")
+        if isinstance(self.mem_limit, str) and not _SIZE.fullmatch(self.mem_limit):
+            raise ConfigError(f'mem_limit must be a number of bytes or a size such as "2g"; it was {self.mem_limit!r}.')
         if isinstance(self.cap_drop, str):
             raise ConfigError(f"cap_drop must be a list of names, as in [{self.cap_drop!r}].")
 
@@ -91,9 +95,15 @@ class Confinement:
 
 def _above(limit: int | str, reserved: int | str | None) -> int | str:
     """A limit of memory, or what is reserved of it if that is more: no engine takes a limit below it."""
+    from docker.errors import DockerException
     from docker.utils import parse_bytes
 
-    return limit if not reserved or parse_bytes(reserved) <= parse_bytes(limit) else reserved
+    try:
+        return limit if not reserved or parse_bytes(reserved) <= parse_bytes(limit) else reserved
+    except DockerException:
+        raise ConfigError(
+            f'mem_reservation must be a number of bytes or a size such as "1g"; it was {reserved!r}.'
+        ) from None
 
 
 @contextlib.contextmanager

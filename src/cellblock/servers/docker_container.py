@@ -109,19 +109,17 @@ class ServerContainer:
             self._lifeline.close()
 
     def _create(self) -> Any:
-        from docker.errors import APIError, InvalidArgument
+        from docker.errors import APIError, DockerException
 
         try:
             return self._client.containers.create(
                 self._image, auto_remove=self._remove, stdin_open=self._ends_with_us, **self._options
             )
-        except InvalidArgument as error:
-            raise ConfigError(f"Docker's SDK refuses the arguments that were passed on to it: {error}.") from error
         except APIError as error:
             raise StartError(f"A container of {self._image_name} cannot be made: {reason_of(error)}.") from error
-        except TypeError as error:
+        except (DockerException, TypeError, ValueError) as error:
             raise ConfigError(
-                f"Docker's SDK does not take an argument that was to be passed on to it: {error}."
+                f"Docker's SDK does not take an argument that was to be passed on to it: {str(error).rstrip('.')}."
             ) from error
 
     def _start(self) -> JupyterConnectionInfo:

@@ -212,9 +212,15 @@ def _hand_over(work_dir: Path, user: str) -> None:
 
 
 def _binds(volumes: Volumes) -> list[str]:
-    if isinstance(volumes, Mapping):
-        return [f"{source}:{to['bind']}:{to.get('mode', 'rw')}" for source, to in volumes.items()]
-    return list(volumes)
+    if isinstance(volumes, str):
+        raise ConfigError(f"volumes must be a list, as in [{volumes!r}].")
+    if not isinstance(volumes, Mapping):
+        return list(volumes)
+    for source, to in volumes.items():
+        if not isinstance(to, Mapping) or "bind" not in to:
+            wanted = {source: {"bind": "/data", "mode": "ro"}}
+            raise ConfigError(f"volumes must say where each is seen, as in {wanted!r}; it was {to!r}.")
+    return [f"{source}:{to['bind']}:{to.get('mode', 'rw')}" for source, to in volumes.items()]
 
 
 def _for_this_machine(binding: Any) -> Any:
