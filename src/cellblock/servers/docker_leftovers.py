@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cellblock.servers.docker_engine import connect_engine
+from cellblock.servers.owner_process import process_exists
 
 __all__ = ["Cleaned", "Owner", "clean_leftovers", "owner_labels", "remove_leftovers", "this_process"]
 
@@ -71,7 +72,7 @@ class Owner:
             return True
         if self.namespace != here.namespace:
             return False
-        return not _exists(self.pid) or _start_of(self.pid) != self.started
+        return not process_exists(self.pid) or _start_of(self.pid) != self.started
 
 
 def owner_labels(*, keep: bool) -> dict[str, str]:
@@ -132,16 +133,6 @@ def clean_leftovers() -> Cleaned:
         return remove_leftovers(client)
     finally:
         client.close()
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def _start_of(pid: int) -> str:
