@@ -115,7 +115,19 @@ class ConnectError(TransportError):
 
 
 class AuthError(TransportError):
-    """The server refused our token."""
+    """The server refused our token, or wants one.
+
+    Args:
+        message: What was wanted, what happened, and what a program can do about it.
+        wants_token: What happened, without advice, if no token was given: how one is given depends on who asks.
+
+    Attributes:
+        wants_token: The same; empty if a token was given.
+    """
+
+    def __init__(self, message: str, *, wants_token: str = "") -> None:
+        super().__init__(message)
+        self.wants_token = wants_token
 
 
 class Disconnected(TransportError):

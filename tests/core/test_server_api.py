@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from cellblock._core import server_api
+from cellblock._core import contents_api, server_api
 from cellblock._core.server_api import Answer, ServerBusyError, read_answer
-from cellblock.errors import AuthError, ConnectError, KernelStartError, RemoteProtocolError
+from cellblock.errors import AuthError, ConfigError, ConnectError, KernelStartError, RemoteProtocolError
 
 SERVER = "http://h:1/base"
 MODEL = {"id": "a", "name": "python3"}
@@ -216,6 +216,16 @@ def test_what_a_server_cannot_do_with_a_kernel_is_a_start_error(call, answer, te
     with pytest.raises(KernelStartError) as caught:
         read(call, answer)
     assert str(caught.value) == text
+
+
+def test_a_file_that_the_server_may_not_touch_has_nothing_to_do_with_our_token():
+    with pytest.raises(ConfigError) as caught:
+        read(contents_api.get_file(["a", "b"]), json_answer(403, {"message": "Permission denied: a/b"}))
+    assert str(caught.value) == (
+        "The server was asked for 'a/b' and refused: Permission denied: a/b. Use another name, or cells."
+    )
+    with pytest.raises(AuthError):
+        read(contents_api.get_file(["a", "b"]), FORBIDDEN)
 
 
 @pytest.mark.parametrize("value", [{"no": "id"}, [], "text", None, 7])

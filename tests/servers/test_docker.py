@@ -103,6 +103,17 @@ def test_with_a_network_it_is_published_for_this_machine_only(engine):
         assert "eth0" in run(executor, "import socket; print(socket.if_nameindex())").output
 
 
+def test_what_the_caller_wants_of_the_engine_goes_with_our_limits(engine):
+    """An engine refuses some pairs of options, of which one is ours."""
+    wanted = {"cpu_quota": 50_000, "cpu_period": 100_000, "mem_reservation": "3g", "ports": {"5000/tcp": None}}
+    with DockerJupyterServer(**BUNDLED, **wanted) as server:
+        container = engine.containers.get(server.container_name).attrs
+        config = container["HostConfig"]
+        assert (config["NanoCpus"], config["CpuQuota"], config["Memory"]) == (0, 50_000, 3 * 2**30)
+        published = container["NetworkSettings"]["Ports"].values()
+        assert [place["HostIp"] for places in published for place in places] == ["127.0.0.1", "127.0.0.1"]
+
+
 def test_files_go_in_and_come_out(executor, work_dir):
     (work_dir / "in.txt").write_text("from here")
     result = run(
@@ -227,9 +238,19 @@ def test_an_image_of_roots_does_not_run_as_root(stock_image):
         assert lines(executor, "id -u; pwd; touch file && echo written") == ["1000", "/tmp", "written"]
 
 
-def test_missing_custom_image_is_said():
-    with pytest.raises(ImageError, match=r"^Custom image localhost/none does not exist$"):
-        DockerJupyterServer(custom_image_name="localhost/none")
+@pytest.mark.parametrize("name", ["localhost/none", "UPPER", "Bad Name", ""])
+def test_missing_custom_image_is_said(name):
+    """Also one that no image can have."""
+    with pytest.raises(ImageError, match=rf"^Custom image {name} does not exist$"):
+        DockerJupyterServer(custom_image_name=name)
+
+
+@pytest.mark.parametrize("asked", [{"shm_size": "lots"}, {"restart_policy": {"Name": "always"}}, {"ports": {"x": 1}}])
+def test_what_the_sdk_cannot_read_is_said(asked, engine):
+    name = f"cellblock-test-{uuid.uuid4()}"
+    with pytest.raises((ConfigError, StartError), match=r"\.$"):
+        DockerJupyterServer(**BUNDLED, container_name=name, **asked)
+    assert not exists(engine, name)
 
 
 def test_a_container_that_ends_at_its_start_shows_its_log(engine):
@@ -280,9 +301,46 @@ def test_an_option_the_sdk_does_not_know_is_said():
         DockerJupyterServer(**BUNDLED, colour="red")
 
 
-def test_the_hosts_network_works_too():
-    with DockerJupyterServer(**BUNDLED, network_mode="host") as server:
-        assert server.connection_info.port == 8888
+def test_on_the_hosts_network_the_server_is_for_this_machine_only():
+    with DockerJupyterServer(**BUNDLED, network_mode="host") as server, JupyterCodeExecutor(server) as executor:
+        assert server.connection_info.port != 8888
+        tables = run(executor, "print(open('/proc/net/tcp').read() + open('/proc/net/tcp6').read())").output
+        port = f"{server.connection_info.port:04X}"
+        rows = [line.split() for line in tables.splitlines() if line.strip()]
+        assert [row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"] == [f"0100007F:{port}"]
+        assert "gateway.py" in run(executor, "!cat /proc/1/cmdline").output  # of the container's processes
+
+
+def test_an_image_that_gets_no_socket_listens_where_it_is_told(bundled_image, engine):
+    """As on a host's network, where its port may be anybody's."""
+    container = engine.containers.create(
+        bundled_image,
+        name=f"cellblock-test-{uuid.uuid4()}",
+        environment={"TOKEN": "x", "CELLBLOCK_ADDRESS": "127.0.0.1"},
+        network_mode="none",
+    )
+    try:
+        container.start()
+        log = container.logs(stream=True, follow=True)
+        assert b"http://127.0.0.1:8888" in next(line for line in log if b"Kernel Gateway" in line)
+        container.kill()
+        list(log)  # the connection is let go of at the log's end
+    finally:
+        container.remove(force=True)
+
+
+def test_a_server_that_takes_any_token_is_not_taken_for_the_containers(stock_image, engine):
+    image = build(
+        "cellblock-test-any-token:latest",
+        f"FROM {stock_image}\nCMD exec python -m jupyter kernelgateway --KernelGatewayApp.ip=0.0.0.0 "
+        "--JupyterWebsocketPersonality.list_kernels=true\n",
+    )
+    name = f"cellblock-test-{uuid.uuid4()}"
+    with pytest.raises(
+        ServerStartError, match=r"but it takes any token, or something else answers at http://127\.0\.0\.1:"
+    ):
+        DockerJupyterServer(custom_image_name=image, container_name=name)
+    assert not exists(engine, name)
 
 
 def test_no_engine_is_said(monkeypatch):

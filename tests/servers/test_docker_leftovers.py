@@ -11,7 +11,7 @@ import uuid
 import pytest
 
 from cellblock.servers.docker import DockerJupyterServer
-from cellblock.servers.docker_leftovers import Owner, clean_leftovers, owner_labels, this_process
+from cellblock.servers.docker_leftovers import Cleaned, Owner, clean_leftovers, owner_labels, this_process
 from docker_engine import BASE_IMAGE, BUNDLED, bundled_image, engine, exists, stock_image
 
 __all__ = ["bundled_image", "engine", "stock_image"]
@@ -102,7 +102,7 @@ def test_stop_container_false_leaves_it_running(engine):
     assert process.wait(timeout=20) == 0
     container = engine.containers.get(name)
     assert container.status == "running"
-    assert clean_leftovers() == []
+    assert clean_leftovers() == Cleaned()
     container.remove(force=True)
 
 
@@ -125,11 +125,11 @@ def test_cleaning_removes_what_belongs_to_nobody_and_nothing_else(engine):
         container_of(engine, labels_of(**gone, host="elsewhere")) as another_machines,
         container_of(engine, {"team": "a"}) as somebodys,
     ):
-        assert set(clean_leftovers()) == {leftover.name, kept.name}
+        assert clean_leftovers() == Cleaned(removed=(leftover.name,), stopped=(kept.name,))
         assert not exists(engine, leftover.name)
         kept.reload()
         assert kept.status == "exited"
-        assert clean_leftovers() == []
+        assert clean_leftovers() == Cleaned()
         for container in (ours, another_machines, somebodys):
             container.reload()
             assert container.status == "running"

@@ -3,15 +3,18 @@
 import contextlib
 import json
 import os
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from docker.types import Mount
+from docker.utils import parse_bytes
 
 from cellblock.errors import ConfigError
 from cellblock.servers.docker import DockerJupyterServer
 from cellblock.servers.docker_confinement import Confinement, seccomp_profile
-from cellblock.servers.docker_handover import ListenerHandover, handover_for, why_not_handed_over
+from cellblock.servers.docker_handover import GATEWAY_PORT, ListenerHandover, handover_for, why_not_handed_over
 from cellblock.servers.docker_options import ContainerPlan
 
 CONFINEMENT = {
@@ -93,6 +96,17 @@ def test_a_network_of_the_callers_is_the_containers():
     assert "network" not in options(network=True)
 
 
+@pytest.mark.parametrize("host", [{"network": "host"}, {"docker_kwargs": {"network_mode": "host"}}])
+def test_on_this_machines_network_the_server_is_for_this_machine_only(host, handover):
+    by_port = options(**host)
+    assert by_port["environment"]["CELLBLOCK_ADDRESS"] == "127.0.0.1"
+    assert "ports" not in by_port
+    by_socket = options(**host, handover=handover)
+    assert by_socket["network_mode"] == "host"
+    assert by_socket["environment"]["CELLBLOCK_LISTENER"] == "/run/cellblock/control"
+    assert "PIP_RETRIES" not in by_socket["environment"]
+
+
 BUNDLED_IMAGE = SimpleNamespace(
     attrs={"Config": {"Entrypoint": ["/opt/cellblock/venv/bin/python", "/opt/cellblock/gateway.py"]}}
 )
@@ -139,11 +153,28 @@ def test_where_it_cannot_the_old_way_is_taken_and_said_but_never_against_the_cal
         assert handover is None
 
 
+def test_on_this_machines_network_a_socket_is_handed_in_where_it_can_be(caplog):
+    with handover_for(engine(), BUNDLED_IMAGE, None, needs_network=True, on_hosts_network=True) as handover:
+        assert handover.port != GATEWAY_PORT
+    assert not caplog.messages
+
+
+def test_a_port_of_this_machines_that_is_taken_is_nobody_elses():
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(OSError):  # somebody else may have it: then it is taken
+            taken.enter_context(socket.create_server(("127.0.0.1", GATEWAY_PORT)))
+        wanted = handover_for(engine(), OTHER_IMAGE, None, needs_network=True, on_hosts_network=True)
+        with pytest.raises(
+            ConfigError, match=r"serve on its port 8888, but that cannot be had \(Address already in use\)"
+        ):
+            taken.enter_context(wanted)
+
+
 def test_memory_and_swap_are_limited_together():
-    assert Confinement(**CONFINEMENT | {"mem_limit": "3g"}).options(8, "PROFILE")["memswap_limit"] == "3g"
+    assert Confinement(**CONFINEMENT | {"mem_limit": "3g"}).options(8, "PROFILE", {})["memswap_limit"] == "3g"
     assert (
         not {"mem_limit", "memswap_limit"}
-        & Confinement(**CONFINEMENT | {"mem_limit": None}).options(8, "PROFILE").keys()
+        & Confinement(**CONFINEMENT | {"mem_limit": None}).options(8, "PROFILE", {}).keys()
     )
 
 
@@ -151,7 +182,7 @@ def test_memory_and_swap_are_limited_together():
     ("cpus", "engine_cpus", "expected"), [(2.0, 8, 2 * 10**9), (2.0, 1, 10**9), (0.5, 1, 5 * 10**8)]
 )
 def test_no_more_processors_are_asked_for_than_there_are(cpus, engine_cpus, expected):
-    assert Confinement(**CONFINEMENT | {"cpus": cpus}).options(engine_cpus, "PROFILE")["nano_cpus"] == expected
+    assert Confinement(**CONFINEMENT | {"cpus": cpus}).options(engine_cpus, "PROFILE", {})["nano_cpus"] == expected
 
 
 @pytest.mark.parametrize(
@@ -162,7 +193,7 @@ def test_no_more_processors_are_asked_for_than_there_are(cpus, engine_cpus, expe
     ],
 )
 def test_the_rules_on_system_calls_are_asked_for(seccomp, begins):
-    rules = Confinement(**CONFINEMENT | {"seccomp": seccomp}).options(8, "PROFILE")["security_opt"]
+    rules = Confinement(**CONFINEMENT | {"seccomp": seccomp}).options(8, "PROFILE", {})["security_opt"]
     assert len(rules) == len(begins)
     assert all(rule.startswith(begin) for rule, begin in zip(rules, begins, strict=True))
 
@@ -204,7 +235,7 @@ def test_the_callers_options_win_and_labels_and_ports_are_added():
     made = options(docker_kwargs={"pids_limit": 9, "labels": {"team": "a"}, "ports": {"5000/tcp": 5000}})
     assert made["pids_limit"] == 9
     assert made["labels"] == {"team": "a", "cellblock.owner.pid": "1"}
-    assert made["ports"] == {"8888/tcp": ("127.0.0.1", None), "5000/tcp": 5000}
+    assert made["ports"] == {"8888/tcp": ("127.0.0.1", None), "5000/tcp": ("127.0.0.1", 5000)}
     assert options(docker_kwargs={"labels": ["team"]})["labels"]["team"] == ""
     assert "ports" not in options(docker_kwargs={"network_mode": "host"})
 
@@ -218,11 +249,81 @@ def test_graphics_processors_are_asked_for(gpus, request_):
     assert request_.items() <= made.items()
 
 
-@pytest.mark.parametrize("volumes", [["/var/run/docker.sock:/s"], {"/run": {"bind": "/run"}}, ["/:/host:ro"]])
+REFUSAL = r"rules its machine\. Leave it out, or pass allow_docker_socket=True\.$"
+
+
+@pytest.mark.parametrize(
+    "volumes",
+    [["/var/run/docker.sock:/s"], {"/run": {"bind": "/run"}}, ["/:/host:ro"], ["/var/run:/r"], ["/run/podman:/p"]],
+)
 def test_an_engines_socket_is_refused_unless_allowed(volumes):
-    with pytest.raises(ConfigError, match=r"rules its machine\. Leave it out, or pass allow_docker_socket=True\.$"):
+    with pytest.raises(ConfigError, match=REFUSAL):
         options(volumes=volumes)
     assert len(options(volumes=volumes, allow_docker_socket=True)["volumes"]) == 1
+
+
+def test_an_engines_socket_is_refused_as_a_mount_too():
+    mounts = [Mount("/data", "data", type="volume"), Mount("/s", "/var/run/docker.sock", type="bind")]
+    with pytest.raises(ConfigError, match=REFUSAL):
+        options(docker_kwargs={"mounts": mounts})
+    assert options(docker_kwargs={"mounts": mounts}, allow_docker_socket=True)["mounts"] == mounts
+    assert options(docker_kwargs={"mounts": mounts[:1]})["mounts"] == mounts[:1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "below"),
+    [
+        ("DOCKER_HOST", "unix://{}/engine.sock", "engine.sock"),
+        ("XDG_RUNTIME_DIR", "{}", "docker.sock"),
+        ("XDG_RUNTIME_DIR", "{}", "podman/podman.sock"),
+    ],
+)
+def test_a_users_engine_has_a_socket_too(variable, value, below, tmp_path, monkeypatch):
+    monkeypatch.setenv(variable, value.format(tmp_path))
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(tmp_path)
+    for source in (tmp_path / below, tmp_path, link, tmp_path.parent):
+        with pytest.raises(ConfigError, match=REFUSAL):
+            options(volumes=[f"{source}:/s"])
+    with pytest.raises(ConfigError, match=REFUSAL):
+        options(work_dir=tmp_path)
+    assert options(volumes=[f"{tmp_path}/data:/data"])["volumes"] == [f"{tmp_path}/data:/data"]
+
+
+def test_ports_are_published_for_this_machine_unless_they_name_an_address():
+    ports = {"1/tcp": None, "2/tcp": 2, "3/tcp": ("0.0.0.0", 3), "4/tcp": [4, ("::1", 5)]}
+    assert options(docker_kwargs={"ports": ports})["ports"] == {
+        "8888/tcp": ("127.0.0.1", None),
+        "1/tcp": ("127.0.0.1", None),
+        "2/tcp": ("127.0.0.1", 2),
+        "3/tcp": ("0.0.0.0", 3),
+        "4/tcp": [("127.0.0.1", 4), ("::1", 5)],
+    }
+
+
+@pytest.mark.parametrize("asked", [{"cpu_quota": 50_000}, {"cpu_period": 100_000}])
+def test_our_limit_of_processors_gives_way_to_another_kind(asked):
+    made = options(docker_kwargs=asked)
+    assert "nano_cpus" not in made
+    assert asked.items() <= made.items()
+
+
+@pytest.mark.parametrize(("reserved", "limit"), [("3g", "3g"), (3 * 2**30, 3 * 2**30), ("1g", "2g"), (None, "2g")])
+def test_our_limit_of_memory_is_not_below_what_is_reserved(reserved, limit):
+    made = options(docker_kwargs={"mem_reservation": reserved})
+    assert made["mem_limit"] == made["memswap_limit"] == limit
+
+
+def test_what_is_reserved_must_be_a_size():
+    with pytest.raises(
+        ConfigError, match=r"^mem_reservation must be a number of bytes or a size such as \"1g\"; it was"
+    ):
+        options(docker_kwargs={"mem_reservation": "lots"})
+
+
+@pytest.mark.parametrize("size", [2**31, "2147483648", "2g", "2GB", "1.5 g", "100b"])
+def test_sizes_of_memory_are_those_of_the_sdk(size):
+    assert parse_bytes(options(confinement=Confinement(**CONFINEMENT | {"mem_limit": size}))["mem_limit"]) > 0
 
 
 def test_a_plan_does_not_show_the_token():
@@ -241,6 +342,12 @@ def test_a_plan_does_not_show_the_token():
             "work_dir cannot be /: the code may change all that is in it. Give a directory of its own.",
         ),
         ({"gpus": "some"}, "gpus must be a number, \"all\", or a list of ids; it was 'some'."),
+        ({"mem_limit": "lots"}, "mem_limit must be a number of bytes or a size such as \"2g\"; it was 'lots'."),
+        (
+            {"volumes": {"/tmp/x": "/r"}},
+            "volumes must say where each is seen, as in {'/tmp/x': {'bind': '/data', 'mode': 'ro'}}; it was '/r'.",
+        ),
+        ({"volumes": "/tmp/x:/r"}, "volumes must be a list, as in ['/tmp/x:/r']."),
         ({"cpus": 0}, "cpus must be positive, as in 0.5 or 2; it was 0."),
         ({"cap_drop": "ALL"}, "cap_drop must be a list of names, as in ['ALL']."),
         ({"seccomp": "none"}, "seccomp must be one of cellblock, engine, unconfined; it was 'none'."),

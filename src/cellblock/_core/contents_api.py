@@ -14,7 +14,7 @@ from cellblock._core.server_api import ApiCall
 from cellblock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["LAST_CHUNK", "Entry", "get_file", "list_folder", "make_folder", "put_chunk", "serves_contents"]
 
@@ -54,7 +54,7 @@ def list_folder(parts: Sequence[str]) -> ApiCall[list[Entry]]:
         parts: Of the folder's path.
     """
     params = {"type": "directory", "content": "1"}
-    return ApiCall("GET", _path(parts), "list a folder", _entries, params=params, absent=list)
+    return ApiCall("GET", _path(parts), "list a folder", _entries, params=params, absent=list, unsuitable=_fault(parts))
 
 
 def get_file(parts: Sequence[str]) -> ApiCall[bytes]:
@@ -64,7 +64,15 @@ def get_file(parts: Sequence[str]) -> ApiCall[bytes]:
         parts: Of the file's path.
     """
     params = {"type": "file", "format": "base64", "content": "1"}
-    return ApiCall("GET", _path(parts), "send a file", _content, params=params, absent=lambda: _no_file(parts))
+    return ApiCall(
+        "GET",
+        _path(parts),
+        "send a file",
+        _content,
+        params=params,
+        absent=lambda: _no_file(parts),
+        unsuitable=_fault(parts),
+    )
 
 
 def make_folder(parts: Sequence[str]) -> ApiCall[None]:
@@ -73,7 +81,8 @@ def make_folder(parts: Sequence[str]) -> ApiCall[None]:
     Args:
         parts: Of the folder's path.
     """
-    return ApiCall("PUT", _path(parts), "make a folder", lambda _: None, {"type": "directory"})
+    body = {"type": "directory"}
+    return ApiCall("PUT", _path(parts), "make a folder", lambda _: None, body, unsuitable=_fault(parts))
 
 
 def put_chunk(parts: Sequence[str], data: bytes, number: int) -> ApiCall[None]:
@@ -87,7 +96,7 @@ def put_chunk(parts: Sequence[str], data: bytes, number: int) -> ApiCall[None]:
     body: dict[str, Any] = {"type": "file", "format": "base64", "content": base64.b64encode(data).decode()}
     if number:
         body["chunk"] = number
-    return ApiCall("PUT", _path(parts), "keep a file", lambda _: None, body)
+    return ApiCall("PUT", _path(parts), "keep a file", lambda _: None, body, unsuitable=_fault(parts))
 
 
 def _path(parts: Sequence[str]) -> str:
@@ -102,6 +111,13 @@ def _content(model: Any) -> bytes:
     if model["format"] == "base64":
         return base64.b64decode(model["content"])  # in lines
     return str(model["content"]).encode()
+
+
+def _fault(parts: Sequence[str]) -> Callable[[str], ConfigError]:
+    name = "/".join(parts)
+    return lambda why: ConfigError(
+        f"The server was asked for {name!r} and refused: {why or 'it did not say why'}. Use another name, or cells."
+    )
 
 
 def _no_file(parts: Sequence[str]) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlsplit
 
-from cellblock.errors import AuthError, ConnectError, KernelStartError, RemoteProtocolError
+from cellblock.errors import AuthError, ConnectError, KernelSpecNotFound, KernelStartError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ __all__ = [
     "delete_kernel",
     "get_kernel",
     "interrupt_kernel",
+    "kernel_spec_of",
     "list_kernel_specs",
     "list_kernels",
     "open_channels",
@@ -54,6 +55,8 @@ class ApiCall(Generic[T]):
         params: The query.
         absent: What a 404 comes to; without it a 404 means that no Jupyter server is there.
         failed: Makes the error of a 500's message; without it a 500 is a RemoteProtocolError.
+        unsuitable: Makes the error of a message that finds fault with the file we named (a 400, or a 403 that is about
+            the file and not about us).
         hint: What else a refusal may mean, as a sentence.
     """
 
@@ -65,6 +68,7 @@ class ApiCall(Generic[T]):
     params: dict[str, str] = field(default_factory=dict)
     absent: Callable[[], T] | None = None
     failed: Callable[[str], Exception] | None = None
+    unsuitable: Callable[[str], Exception] | None = None
     hint: str = ""
 
     @property
@@ -124,8 +128,10 @@ def _refuse(call: ApiCall[Any], answer: Answer, server: str, *, has_token: bool)
         _refuse_redirect(answer, asked, server)
     if status == 403 and message == "Resource Limit":
         raise KernelStartError(f"{asked}, but already runs as many kernels as it is allowed to. Stop one of them.")
+    if call.unsuitable is not None and (status == 400 or (status == 403 and message.startswith("Permission denied"))):
+        raise call.unsuitable(message)
     if status in (401, 403):
-        raise AuthError(" ".join(filter(None, (_unauthorized(asked, message, has_token=has_token), call.hint))))
+        raise _unauthorized(asked, message, call.hint, has_token=has_token)
     if status == 424:
         raise ConnectError(f"{asked}, but the hub says that this user's server is not running. Start it on the hub.")
     if status in (502, 503, 504):
@@ -146,11 +152,15 @@ def _refuse_redirect(answer: Answer, asked: str, server: str) -> NoReturn:
     raise RemoteProtocolError(f"{asked} and sent us to {target or 'nowhere'}. Connect to that address instead.")
 
 
-def _unauthorized(asked: str, message: str, *, has_token: bool) -> str:
+def _unauthorized(asked: str, message: str, hint: str, *, has_token: bool) -> AuthError:
+    also = f" {hint}" if hint else ""
     if not has_token:
-        return f"{asked}, but wants a token and none was given. Pass token= (the server prints it when it starts)."
+        wants = f"{asked}, but wants a token and none was given."
+        return AuthError(f"{wants} Pass token= (the server prints it when it starts).{also}", wants_token=wants)
     said = f" ({message})" if message and message != "Forbidden" else ""
-    return f"{asked}, but refused our token{said}. Check it against the one the server was started with."
+    return AuthError(
+        f"{asked}, but refused our token{said}. Check it against the one the server was started with.{also}"
+    )
 
 
 def _not_jupyter(call: ApiCall[Any], answer: Answer, server: str) -> str:
@@ -178,6 +188,25 @@ def _message(answer: Answer) -> str:
 def list_kernel_specs() -> ApiCall[JsonObject]:
     """The kernelspecs of the server: ``{"default": name, "kernelspecs": {name: {…}}}``."""
     return ApiCall("GET", "/api/kernelspecs", "list its kernelspecs", _object)
+
+
+def kernel_spec_of(specs: JsonObject, name: str, server: str) -> JsonObject:
+    """What a server says of one of its kernelspecs: "language", "argv", "display_name".
+
+    Args:
+        specs: All of them, as the server lists them.
+        name: Of the kernelspec.
+        server: The server's address, for the message.
+
+    Raises:
+        KernelSpecNotFound: It has none of that name.
+    """
+    there = specs.get("kernelspecs", {})
+    if name not in there:
+        raise KernelSpecNotFound(
+            f"Kernel {name} is not installed. The server at {server} has these: {', '.join(sorted(there)) or 'none'}."
+        )
+    return _object(there[name].get("spec", {}))
 
 
 def list_kernels() -> ApiCall[list[JsonObject]]:

@@ -17,7 +17,8 @@ from cellblock.cli.install_kernel import install_kernel
 from cellblock.cli.kernels import kernels
 from cellblock.cli.run import run
 from cellblock.cli.serve import serve
-from cellblock.errors import CellblockError
+from cellblock.cli.server_url import HOW_TO_BE_LET_IN
+from cellblock.errors import AuthError, CellblockError
 
 __all__ = ["main"]
 
@@ -62,6 +63,8 @@ def main() -> None:
     except typer.TyperException as error:
         named = [command.name for command in app.registered_commands if command.name in sys.argv[1:2]]
         fail(f"{error.format_message().rstrip('.')}. See: {' '.join(['cellblock', *map(str, named), '--help'])}")
+    except AuthError as error:
+        fail(f"{error.wants_token} {HOW_TO_BE_LET_IN}" if error.wants_token else str(error))
     except CellblockError as error:
         fail(str(error))
     except OSError as error:

@@ -27,7 +27,11 @@ def chat(
         typer.Option(metavar="FILE", help="A transcript: its messages take the model's place, until they are over."),
     ] = None,
     backend: Annotated[
-        str, typer.Option(metavar="WHERE", help="Where code runs: embedded, local, docker, or a Jupyter server's URL.")
+        str,
+        typer.Option(
+            metavar="WHERE",
+            help="Where code runs: embedded, local, docker, or a Jupyter server's URL, with its token or with JUPYTER_TOKEN.",
+        ),
     ] = "embedded",
     kernel: Annotated[str, typer.Option(metavar="NAME", help="The kernel to run on.")] = "python3",
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Time for the code of one message.")] = 60.0,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cellblock.cli.block_files import make_directory
+from cellblock.cli.server_url import connection_of
 from cellblock.coding.jupyter import JupyterCodeExecutor
 from cellblock.errors import ConfigError, SandboxUnavailable
 from cellblock.kernels.kernelspec import find_kernelspec
@@ -120,6 +121,4 @@ class ChatPlace:
             from cellblock.coding.jupyter import DockerJupyterServer
 
             return started.enter_context(DockerJupyterServer(on_build=show_build))
-        from cellblock.servers.connection_info import JupyterConnectionInfo
-
-        return JupyterConnectionInfo.from_url(self.backend)
+        return connection_of(self.backend)

@@ -34,7 +34,7 @@ def examine(*, as_json: bool) -> int:
 
 
 def remove_leftovers() -> int:
-    """Removes the containers whose programs are gone, and names them.
+    """Removes the containers whose programs are gone, stops those that were to be kept, and names them.
 
     Returns:
         The exit status.
@@ -45,10 +45,12 @@ def remove_leftovers() -> int:
     """
     from cellblock.servers.docker_leftovers import clean_leftovers
 
-    removed = clean_leftovers()
-    for name in removed:
+    cleaned = clean_leftovers()
+    for name in cleaned.removed:
         print(f"removed the container {name}")
-    if not removed:
+    for name in cleaned.stopped:
+        print(f"stopped the container {name}, which was to be kept")
+    if not (cleaned.removed or cleaned.stopped):
         print("No container was left behind.")
     return 0
 

@@ -19,7 +19,10 @@ def exec_(
     kernel: Annotated[str, typer.Option(metavar="NAME", help="The kernel to run on.")] = "python3",
     server: Annotated[
         str | None,
-        typer.Option(metavar="URL|local|docker[:IMAGE]", help="Run on a Jupyter server; by default none is needed."),
+        typer.Option(
+            metavar="URL|local|docker[:IMAGE]",
+            help="Run on a Jupyter server; by default none is needed. A URL's token may be in JUPYTER_TOKEN instead.",
+        ),
     ] = None,
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Confine the code: no network, no files but its own.")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellblock._core.outputs import ClearOutput, DisplayOutput, ErrorOutput, Output, StreamOutput
-from cellblock._core.render import render_cell
-from cellblock._core.results import CellResult, CellStatus
 from cellblock.cli.block_files import make_directory
+from cellblock.cli.cell_printer import CellPrinter
 from cellblock.cli.interrupts import ctrl_c_interrupts
 from cellblock.cli.options import checked_seconds
-from cellblock.cli.plain_lines import PlainLines
 from cellblock.cli.starting import started
 from cellblock.errors import ConfigError
 from cellblock.files import DirectorySink
@@ -69,7 +65,7 @@ def _sink(output_dir: Path | None, where: KernelChoice) -> Sink | None:
 
 
 async def _execute(code: str, timeout: float | None, kernel: Kernel, sink: Sink | None) -> int:
-    printer = _Printer(sink)
+    printer = CellPrinter(sink)
     async with AsyncSession(kernel, timeout=timeout) as session:
         try:
             with ctrl_c_interrupts(session):
@@ -79,36 +75,3 @@ async def _execute(code: str, timeout: float | None, kernel: Kernel, sink: Sink 
             return 130
     printer.finish(result)
     return result.exit_code
-
-
-class _Printer:
-    """Prints what a cell shows: results and what it prints to our stdout, errors and notes to our stderr."""
-
-    def __init__(self, sink: Sink | None) -> None:
-        self._sink = sink
-        self._stdout = PlainLines(lambda text: print(text, end="", flush=True))
-        self._stderr = PlainLines(lambda text: print(text, end="", flush=True, file=sys.stderr))
-
-    def show(self, output: Output) -> None:
-        match output:
-            case StreamOutput(name="stdout"):
-                self._stdout.feed(output.text)
-            case StreamOutput():
-                self._stderr.feed(output.text)
-            case ErrorOutput():
-                self._stderr.feed(_text(output, None))
-            case ClearOutput() | DisplayOutput(update=True):
-                pass
-            case _:
-                self._stdout.feed(_text(output, self._sink))
-
-    def finish(self, result: CellResult) -> None:
-        self._stdout.flush()
-        self._stderr.flush()
-        for note in result.notes:
-            print(f"cellblock: {note}", file=sys.stderr)
-
-
-def _text(output: Output, sink: Sink | None) -> str:
-    text = render_cell(CellResult(CellStatus.OK, (output,)), sink).text
-    return text if text.endswith("\n") or not text else text + "\n"

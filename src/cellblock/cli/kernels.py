@@ -52,7 +52,11 @@ def stop(
         list[str] | None, typer.Argument(metavar="[ID]...", help="Of the kernels; their beginnings are enough.")
     ] = None,
     orphaned: Annotated[
-        bool, typer.Option("--orphaned", help="Stop all that cellblock started and nobody is connected to.")
+        bool,
+        typer.Option(
+            "--orphaned",
+            help="Stop all that cellblock started and whose owner is gone, or that nobody has used for a minute.",
+        ),
     ] = False,
     label: Annotated[str | None, typer.Option(metavar="LABEL", help="Stop all that were started with it.")] = None,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +15,12 @@ from rich.table import Table
 from cellblock._core.kernel_ids import KernelOwner, as_word, kernel_owner
 from cellblock._core.terminal import screen_text
 from cellblock.blocking import Session
+from cellblock.cli.cell_printer import CellPrinter
 from cellblock.cli.options import checked_seconds
+from cellblock.cli.server_url import connection_of
 from cellblock.errors import ConfigError
 from cellblock.kernels.remote import RemoteKernel
-from cellblock.servers.connection_info import JupyterConnectionInfo
+from cellblock.servers.owner_process import process_exists
 from cellblock.transports.rest import JupyterClient
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["list_kernels", "run_cells", "stop_kernels"]
 
 _INTERRUPTED = 130  # exit status, as of a shell for SIGINT
-_ORPHANED_AFTER = 60.0  # seconds a kernel must have been without a client: one that is starting has none yet
+_ORPHANED_AFTER = 60.0  # seconds since a kernel without a client was used: one that is starting has none yet
+_ANY_WIDTH = 10_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,20 @@ class _Kernel:
         )
 
     @property
+    def without_client(self) -> bool:
+        """Whether cellblock started it and nobody is connected: a session is, from its start to its end."""
+        return self.owner is not None and self.clients == 0
+
+    @property
     def orphaned(self) -> bool:
-        """Whether cellblock started it and whoever used it is gone: a session stays connected as long as it lives."""
-        return self.owner is not None and self.clients == 0 and self.idle_for > _ORPHANED_AFTER
+        """Whether whoever used it is gone for sure."""
+        return self.without_client and (self.idle_for > _ORPHANED_AFTER or self._owner_is_gone)
+
+    @property
+    def _owner_is_gone(self) -> bool:
+        """Whether its owner was a process of this machine that is there no more."""
+        owner = self.owner
+        return owner is not None and owner.host == as_word(socket.gethostname()) and not process_exists(owner.pid)
 
 
 def list_kernels(server: str, *, as_json: bool) -> None:
@@ -78,20 +92,22 @@ def list_kernels(server: str, *, as_json: bool) -> None:
     Raises:
         CellblockError: The server does not tell.
     """
-    found = _kernels_of(JupyterClient(_connection(server)))
+    found = _kernels_of(JupyterClient(connection_of(server)))
     if as_json:
         print(json.dumps([_as_json(kernel) for kernel in found], indent=2))
         return
     table = Table("ID", "KERNEL", "STATE", "CLIENTS", "LAST USED", "STARTED BY", box=None, pad_edge=False)
-    table.columns[0].overflow = "fold"
     for kernel in found:
         shown = (kernel.id, kernel.name, kernel.state, str(kernel.clients), _ago(kernel.idle_for), _whose(kernel.owner))
         table.add_row(*map(screen_text, shown))
-    Console(highlight=False, markup=False, emoji=False).print(table if found else "No kernel runs there.")
+    # An id is there to be copied: lines are as long as they must be, however wide a terminal is.
+    Console(highlight=False, markup=False, emoji=False, width=_ANY_WIDTH).print(
+        table if found else "No kernel runs there."
+    )
 
 
 def run_cells(server: str, kernel_id: str, *, code: str | None, timeout: float | None) -> int:
-    """Runs cells in a kernel and leaves it running.
+    """Runs cells in a kernel, prints what they show as it comes, and leaves the kernel running.
 
     Args:
         server: The server's URL.
@@ -107,17 +123,20 @@ def run_cells(server: str, kernel_id: str, *, code: str | None, timeout: float |
     """
     if timeout is not None:
         checked_seconds(timeout)
-    info = _connection(server)
+    info = connection_of(server)
     (kernel,) = _chosen(_kernels_of(JupyterClient(info)), [kernel_id])
     status = 0
     with Session(RemoteKernel(info, kernel.name, kernel_id=kernel.id), timeout=timeout) as session:
         for cell in _cells() if code is None else [code]:
+            printer = CellPrinter(None)
             try:
-                result = session.run(cell)
-            except KeyboardInterrupt:  # it has been interrupted
+                result = session.run(cell, on_output=printer.show)
+            except KeyboardInterrupt:  # it has been interrupted, and what it showed is printed
+                printer.end_lines()
                 status = _INTERRUPTED
                 continue
-            print(screen_text(result.text), end="", flush=True)
+            printer.end_lines()
+            printer.finish(result)
             status = result.exit_code
     return status
 
@@ -128,7 +147,8 @@ def stop_kernels(server: str, kernel_ids: list[str], *, orphaned: bool, label: s
     Args:
         server: The server's URL.
         kernel_ids: Ids or their beginnings.
-        orphaned: Whether to stop those of cellblock's that nobody is connected to.
+        orphaned: Whether to stop those of cellblock's that nobody is connected to, and whose owner is gone or was not
+            heard of for a minute.
         label: Whether to stop those that were started with a label.
 
     Returns:
@@ -139,7 +159,7 @@ def stop_kernels(server: str, kernel_ids: list[str], *, orphaned: bool, label: s
     """
     if not (kernel_ids or orphaned or label is not None):
         raise ConfigError("Say which kernels to stop: their ids, --label or --orphaned.")
-    client = JupyterClient(_connection(server))
+    client = JupyterClient(connection_of(server))
     found = _kernels_of(client)
     chosen = _chosen(found, kernel_ids)
     chosen += [kernel for kernel in found if orphaned and kernel.orphaned]
@@ -149,14 +169,16 @@ def stop_kernels(server: str, kernel_ids: list[str], *, orphaned: bool, label: s
     for kernel_id in dict.fromkeys(kernel.id for kernel in chosen):
         client.delete_kernel(kernel_id)
         print(f"Stopped {kernel_id}")
-    if not chosen:
+    if waiting := [kernel for kernel in found if orphaned and kernel.without_client and kernel not in chosen]:
+        print(_too_early(len(waiting)), file=sys.stderr)
+    elif not chosen:
         print("There was none to stop.", file=sys.stderr)
     return 0
 
 
-def _connection(url: str) -> JupyterConnectionInfo:
-    info = JupyterConnectionInfo.from_url(url)
-    return info if info.token else JupyterConnectionInfo.from_url(url, token=os.environ.get("JUPYTER_TOKEN", ""))
+def _too_early(number: int) -> str:
+    kernels = "1 kernel without a client was" if number == 1 else f"{number} kernels without a client were"
+    return f"{kernels} used within the last minute and may be starting: try again later, or name what to stop."
 
 
 def _kernels_of(client: JupyterClient) -> list[_Kernel]:
@@ -189,6 +211,10 @@ def _cells() -> Iterator[str]:
         except EOFError:
             print()
             break
+        except KeyboardInterrupt:  # begins the cell afresh
+            print()
+            lines = []
+            continue
         if line.strip():
             lines.append(line)
         elif lines:

@@ -40,3 +40,8 @@ class PlainLines:
         begun, self._begun = self._begun, ""
         if begun:
             self._write(screen_text(begun))
+
+    def end_line(self) -> None:
+        """Passes on the line that has begun with a line break, if there is one."""
+        if self._begun:
+            self.feed("\n")

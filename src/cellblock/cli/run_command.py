@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
@@ -22,7 +22,6 @@ from cellblock.cli.progress import Progress
 from cellblock.cli.report import RunReport, show_summary
 from cellblock.cli.starting import started
 from cellblock.errors import ConfigError
-from cellblock.kernels.kernelspec import find_kernelspec
 from cellblock.notebook.executed import ExecutedNotebook
 from cellblock.notebook.page import PageFacts, document_page
 from cellblock.notebook.reading import read_document
@@ -31,9 +30,10 @@ from cellblock.notebook_file import replacing
 from cellblock.session import AsyncSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cellblock.cli.kernel_choice import KernelChoice
+    from cellblock.kernels import Kernel
     from cellblock.notebook.documents import Document
 
 __all__ = ["RunOptions", "run_file"]
@@ -76,9 +76,16 @@ def run_file(options: RunOptions) -> int:
         CellblockError: Nothing could be run.
     """
     checked_seconds(options.timeout)
-    document = read_document(options.file, kernel_language=_language(options))
     console = Console(quiet=options.show != "progress", highlight=False, markup=False, emoji=False)
-    report = asyncio.run(_run(document, options, console))
+    with options.where.place(Path(options.file).parent) as place:
+        kernel_name = options.kernel or "python3"
+        language = place.language(kernel_name)
+        document = read_document(options.file, kernel_language=language)
+        if options.kernel is None and document.kernel_name is not None:
+            kernel_name = document.kernel_name
+            language = place.language(kernel_name)
+        metadata = notebook_metadata(kernel_name, language)
+        report = asyncio.run(_run(document, place.kernel(kernel_name), metadata, options, console))
     if options.html:
         report.page = _write_page(report)
     if options.show == "json":
@@ -91,27 +98,20 @@ def run_file(options: RunOptions) -> int:
     return report.exit_code
 
 
-async def _run(document: Document, options: RunOptions, console: Console) -> RunReport:
-    kernel_name = options.kernel or document.kernel_name or "python3"
+async def _run(
+    document: Document, kernel: Kernel, metadata: Mapping[str, Any], options: RunOptions, console: Console
+) -> RunReport:
     output_dir = (options.output_dir or Path(f"{document.stem}-output")).absolute()
-    with options.where.kernel(kernel_name, document.directory) as kernel:
-        async with AsyncSession(kernel, spool_dir=output_dir) as session:
-            make_directory(output_dir)
-            path = _notebook_path(options, document, output_dir)
-            metadata = notebook_metadata(kernel_name, kernel.language or kernel_name)
-            notebook = ExecutedNotebook(path, document, metadata)
-            report = RunReport(document, kernel_name, output_dir, path, confined=options.where.confines)
-            with Progress(console, document) as progress:
-                await _run_blocks(session, report, notebook, progress, options)
-            report.add_rest()
-            notebook.finish()
+    async with AsyncSession(kernel, spool_dir=output_dir) as session:
+        make_directory(output_dir)
+        path = _notebook_path(options, document, output_dir)
+        notebook = ExecutedNotebook(path, document, metadata)
+        report = RunReport(document, kernel.name, output_dir, path, confined=options.where.confines)
+        with Progress(console, document) as progress:
+            await _run_blocks(session, report, notebook, progress, options)
+        report.add_rest()
+        notebook.finish()
     return report
-
-
-def _language(options: RunOptions) -> str:
-    """The language of the kernel, as far as it is known before it runs: a server's kernelspecs are not ours to read."""
-    name = options.kernel or "python3"
-    return find_kernelspec(name).language if options.where.server is None else "python" if name == "python3" else name
 
 
 async def _run_blocks(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cellblock._core.kernel_ids import KernelOwner, kernel_id_for
 from cellblock._core.messages import Requests
+from cellblock._core.server_api import kernel_spec_of
 from cellblock.errors import CellblockError, Disconnected, KernelSpecNotFound, KernelStartError, TransportError
 from cellblock.transports.rest import AsyncJupyterClient
 from cellblock.transports.websocket import WebSocketTransport
@@ -246,12 +247,11 @@ class RemoteKernel:
 
     async def _check_kernelspec(self, client: AsyncJupyterClient, error: KernelStartError) -> None:
         """Servers answer 500 for an unknown kernelspec; this finds out whether that was it."""
-        specs = (await client.list_kernel_specs()).get("kernelspecs", {})
-        if self.name not in specs:
-            raise KernelSpecNotFound(
-                f"Kernel {self.name} is not installed. The server at {self.connection_info.url} has these: "
-                f"{', '.join(sorted(specs)) or 'none'}."
-            ) from error
+        specs = await client.list_kernel_specs()
+        try:
+            kernel_spec_of(specs, self.name, self.connection_info.url)
+        except KernelSpecNotFound as unknown:
+            raise unknown from error
 
     async def _connect(self, kernel_id: str, *, first: bool) -> WebSocketTransport:
         transport = WebSocketTransport(

@@ -70,7 +70,7 @@ class DockerJupyterServer:
             none.
         init: Whether an init process reaps what the code leaves behind.
         log_max_size: What the engine keeps of the container's log; None leaves it to the engine.
-        allow_docker_socket: Whether ``volumes`` may hold the engine's own socket.
+        allow_docker_socket: Whether what the container sees of this machine may hold an engine's socket.
         **docker_kwargs: Further options for ``containers.run`` of Docker's SDK, such as ``shm_size``, or ``runtime`` for one
             with a kernel of its own; they win over ours.
 
@@ -199,7 +199,13 @@ class DockerJupyterServer:
         runtime = plan.docker_kwargs.get("runtime")
         with (
             seccomp_profile(as_file=is_podman(self._engine)) as profile,
-            handover_for(self._engine, image, runtime, needs_network=plan.needs_network) as handover,
+            handover_for(
+                self._engine,
+                image,
+                runtime,
+                needs_network=plan.needs_network,
+                on_hosts_network=plan.on_hosts_network,
+            ) as handover,
         ):
             options = plan.options(
                 image,

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cellblock._core.connection_info import JupyterConnectionInfo
@@ -14,6 +15,7 @@ from cellblock.errors import AuthError, ConfigError, ProtocolError, ServerStartE
 from cellblock.kernels.process import let_go_in_children
 from cellblock.servers.docker_attachment import Attachment
 from cellblock.servers.docker_engine import reason_of
+from cellblock.servers.docker_handover import GATEWAY_PORT
 from cellblock.servers.docker_options import PORT
 from cellblock.transports.rest import AsyncJupyterClient
 
@@ -107,19 +109,17 @@ class ServerContainer:
             self._lifeline.close()
 
     def _create(self) -> Any:
-        from docker.errors import APIError, InvalidArgument
+        from docker.errors import APIError, DockerException
 
         try:
             return self._client.containers.create(
                 self._image, auto_remove=self._remove, stdin_open=self._ends_with_us, **self._options
             )
-        except InvalidArgument as error:
-            raise ConfigError(f"Docker's SDK refuses the arguments that were passed on to it: {error}.") from error
         except APIError as error:
             raise StartError(f"A container of {self._image_name} cannot be made: {reason_of(error)}.") from error
-        except TypeError as error:
+        except (DockerException, TypeError, ValueError) as error:
             raise ConfigError(
-                f"Docker's SDK does not take an argument that was to be passed on to it: {error}."
+                f"Docker's SDK does not take an argument that was to be passed on to it: {str(error).rstrip('.')}."
             ) from error
 
     def _start(self) -> JupyterConnectionInfo:
@@ -131,15 +131,14 @@ class ServerContainer:
             info = self._where() if self._handover is None else self._handed(self._handover, self._attachment)
         except APIError as error:
             raise StartError(f"The container {self.name} does not start: {reason_of(error)}.") from error
-        client = AsyncJupyterClient(info, timeout=_ANSWER_SECONDS)
-        background_loop().call(self._await_answer(client, self._attachment))
+        background_loop().call(self._await_answer(info, self._attachment))
         return info
 
     def _where(self) -> JupyterConnectionInfo:
         self._container.reload()
         token = self._options["environment"]["TOKEN"]
         if self._container.attrs["HostConfig"]["NetworkMode"] == "host":
-            return JupyterConnectionInfo("127.0.0.1", False, int(PORT.partition("/")[0]), token)
+            return JupyterConnectionInfo("127.0.0.1", False, GATEWAY_PORT, token)
         published = self._container.ports.get(PORT)
         if not published and not self._has_ended():
             raise StartError(
@@ -163,30 +162,38 @@ class ServerContainer:
     def _has_ended(self) -> bool:
         return bool(self._container.status not in ("created", "running"))
 
-    async def _await_answer(self, client: AsyncJupyterClient, attachment: Attachment) -> None:
-        """Waits until the server answers as it must, and closes the client.
+    async def _await_answer(self, info: JupyterConnectionInfo, attachment: Attachment) -> None:
+        """Waits until the server answers as it must.
 
         Raises:
-            ServerStartError: It ended before, or its time was over, or it answered something else.
+            ServerStartError: It ended before, or its time was over, or it answered something else, or somebody else did.
         """
         last = "it was not asked"
         try:
-            async with client, asyncio.timeout(self._start_timeout):
+            async with (
+                AsyncJupyterClient(info, timeout=_ANSWER_SECONDS) as client,
+                asyncio.timeout(self._start_timeout),
+            ):
                 for attempt in range(10**9):
                     if attachment.ended:
                         raise self._error("ended at its start", attachment)
                     try:
                         await client.list_kernels()
+                        open_to_all = info.token and await _lets_in(replace(info, token=f"not {info.token}"))
                     except AuthError as error:
                         raise self._error(f"refuses to list its kernels: {error}", attachment) from error
                     except (TransportError, ProtocolError) as error:
                         last = str(error)
                     else:
-                        return
+                        break
                     await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
         except TimeoutError as error:
             what = f"did not answer within {self._start_timeout:g} s. At last: {last}"
             raise self._error(what, attachment) from error
+        if open_to_all:  # a server that never heard of our token may be somebody else's
+            raise self._error(f"takes any token, or something else answers at {info.url}", attachment)
+        if attachment.ended:
+            raise self._error(f"ended at its start, and something else answers at {info.url}", attachment)
 
     def _error(self, what: str, attachment: Attachment) -> ServerStartError:
         return ServerStartError(
@@ -236,3 +243,13 @@ class ServerContainer:
     def _stop_at_exit(self) -> None:
         if os.getpid() == self._owner:  # a forked child must not end its parent's container
             self.stop()
+
+
+async def _lets_in(info: JupyterConnectionInfo) -> bool:
+    """Whether a server takes a token."""
+    async with AsyncJupyterClient(info, timeout=_ANSWER_SECONDS) as stranger:
+        try:
+            await stranger.list_kernels()
+        except AuthError:
+            return False
+    return True

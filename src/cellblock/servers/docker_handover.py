@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["ListenerHandover", "handover_for", "why_not_handed_over"]
+__all__ = ["GATEWAY_PORT", "ListenerHandover", "handover_for", "why_not_handed_over"]
 
 _log = logging.getLogger(__name__)
 
 _ON_THIS_KERNEL = ("runc", "io.containerd.runc.v2", "crun", "youki", "nvidia")  # runtimes; gVisor and kata are not
 _INSIDE = "/run/cellblock"
+GATEWAY_PORT = 8888
+"""Where the server of an image listens that is given no socket."""
+
 _CONTROL = "control"
 _LOOK_EVERY = 0.05  # seconds
 _ENTRYPOINT = [
@@ -120,26 +123,48 @@ class ListenerHandover:
 
 @contextlib.contextmanager
 def handover_for(
-    engine: Any, image: Any, runtime: str | None, *, needs_network: bool | None
+    engine: Any, image: Any, runtime: str | None, *, needs_network: bool | None, on_hosts_network: bool = False
 ) -> Iterator[ListenerHandover | None]:
-    """What is handed to a container without a network, for the time in which it starts; None for one that has a network.
+    """What is handed to a container while it starts, unless it has a network of its own to be reached by; then None.
+
+    One that shares this machine's network gets a socket too, if it can: so it needs no port that may be taken, and listens
+    on no address that neighbours reach.
 
     Args:
         engine: A client of Docker's SDK.
         image: What the container is made of.
         runtime: As for ``why_not_handed_over``.
         needs_network: Whether it must have a network or must not; None if it should not.
+        on_hosts_network: Whether the network is this machine's own.
 
     Raises:
-        ConfigError: It must not, and cannot be reached without.
+        ConfigError: It must not, and cannot be reached without; or it can only be reached by a port that is taken here.
     """
-    why_not = None if needs_network else why_not_handed_over(engine, image, runtime)
-    if why_not is not None:
-        if needs_network is False:
+    wanted = on_hosts_network or not needs_network
+    why_not = why_not_handed_over(engine, image, runtime) if wanted else None
+    if not wanted or why_not is not None:
+        if on_hosts_network:
+            _check_free(GATEWAY_PORT)
+        elif needs_network is False:
             raise ConfigError(f"The container was to have no network, but {why_not}. Leave network=False out.")
-        _log.warning("The container has a network: %s. Pass network=True if that is what you want.", why_not)
-    if needs_network or why_not is not None:
+        elif needs_network is None:
+            _log.warning("The container has a network: %s. Pass network=True if that is what you want.", why_not)
         yield None
         return
     with runtime_folder() as folder, contextlib.closing(ListenerHandover(folder)) as handover:
         yield handover
+
+
+def _check_free(port: int) -> None:
+    """Whoever listens there would be taken for the container's server.
+
+    Raises:
+        ConfigError: Somebody does.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise ConfigError(
+            f"The container was to share this machine's network and to serve on its port {port}, but that cannot be had "
+            f"({os.strerror(error.errno or 0)}). Stop what listens there, or leave the container a network of its own."
+        ) from error

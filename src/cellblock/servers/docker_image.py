@@ -40,14 +40,18 @@ def custom_image(client: Any, name: str) -> Any:
     """The image of that name, which must be on the engine.
 
     Raises:
-        ImageError: It is not.
+        ImageError: It is not, or there can be none of such a name.
     """
-    from docker.errors import ImageNotFound
+    from docker.errors import APIError, NullResource
 
     try:
         return client.images.get(name)
-    except ImageNotFound as error:
+    except NullResource as error:
         raise ImageError(f"Custom image {name} does not exist") from error
+    except APIError as error:
+        if error.is_client_error():
+            raise ImageError(f"Custom image {name} does not exist") from error
+        raise ImageError(f"Custom image {name} cannot be looked up: {reason_of(error)}.") from error
 
 
 def provide_image(

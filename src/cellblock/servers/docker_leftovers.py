@@ -15,11 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from cellblock.servers.docker_engine import connect_engine
+from cellblock.servers.owner_process import process_exists
 
-__all__ = ["Owner", "clean_leftovers", "owner_labels", "remove_leftovers", "this_process"]
+__all__ = ["Cleaned", "Owner", "clean_leftovers", "owner_labels", "remove_leftovers", "this_process"]
 
 _PREFIX = "cellblock.owner."
 _KEEP = "cellblock.keep"  # the label of a container that is stopped and not removed
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """The names of the containers that were left, and are no more or run no more.
+
+    Attributes:
+        removed: Are gone.
+        stopped: Were to be kept for a look, and only stopped.
+    """
+
+    removed: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +72,7 @@ class Owner:
             return True
         if self.namespace != here.namespace:
             return False
-        return not _exists(self.pid) or _start_of(self.pid) != self.started
+        return not process_exists(self.pid) or _start_of(self.pid) != self.started
 
 
 def owner_labels(*, keep: bool) -> dict[str, str]:
@@ -84,18 +98,15 @@ def this_process() -> Owner:
     )
 
 
-def remove_leftovers(client: Any) -> list[str]:
+def remove_leftovers(client: Any) -> Cleaned:
     """Removes the containers whose owners are gone; those to be kept for a look are only stopped.
 
     Args:
         client: The engine's.
-
-    Returns:
-        Their names.
     """
     from docker.errors import APIError
 
-    ended = []
+    removed, stopped = [], []
     for container in client.containers.list(all=True, filters={"label": _PREFIX + "pid"}, ignore_removed=True):
         owner, keep = Owner.of(container.labels), _KEEP in container.labels
         if owner is None or not owner.is_gone() or (keep and container.status != "running"):
@@ -103,13 +114,14 @@ def remove_leftovers(client: Any) -> list[str]:
         with suppress(APIError):  # somebody else is removing it
             if keep:
                 container.kill()
+                stopped.append(container.name)
             else:
                 container.remove(force=True)
-            ended.append(container.name)
-    return ended
+                removed.append(container.name)
+    return Cleaned(tuple(removed), tuple(stopped))
 
 
-def clean_leftovers() -> list[str]:
+def clean_leftovers() -> Cleaned:
     """Removes the containers of programs that are gone, and gives the containers' names.
 
     Raises:
@@ -121,16 +133,6 @@ def clean_leftovers() -> list[str]:
         return remove_leftovers(client)
     finally:
         client.close()
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def _start_of(pid: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cellblock.errors import ConfigError
+from cellblock.servers.docker_sockets import refuse_sockets
 
 if TYPE_CHECKING:
     from cellblock.servers.docker_confinement import Confinement
@@ -27,7 +28,7 @@ WORKSPACE = "/workspace"
 
 _SCRATCH = "/tmp"  # noqa: S108  the container's own
 _UID = 1000  # of the bundled image's user, and of one whose image would have it run as root
-_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
+_LOOPBACK = "127.0.0.1"
 _INSTEAD = {
     "auto_remove": "auto_remove",
     "detach": "",
@@ -55,7 +56,7 @@ class ContainerPlan:
         work_dir: What the container sees as its workspace.
         user: As whom it runs.
         gpus: Which graphics processors it gets.
-        allow_docker_socket: Whether a volume may hold an engine's socket.
+        allow_docker_socket: Whether what it sees of this machine may hold an engine's socket.
         docker_kwargs: The caller's further options; they win.
 
     Raises:
@@ -83,8 +84,12 @@ class ContainerPlan:
         if isinstance(self.gpus, str) and self.gpus != "all":
             raise ConfigError(f'gpus must be a number, "all", or a list of ids; it was {self.gpus!r}.')
         if not self.allow_docker_socket:
-            for bind in _binds(self.volumes):
-                _refuse_socket(bind)
+            refuse_sockets(self._sources())
+
+    @property
+    def on_hosts_network(self) -> bool:
+        """Whether it shares the network of its machine."""
+        return "host" in (self.network, self.docker_kwargs.get("network_mode"))
 
     @property
     def needs_network(self) -> bool | None:
@@ -108,7 +113,7 @@ class ContainerPlan:
             handover: What the server listens with if the container has no network.
         """
         options: dict[str, Any] = {"name": self.name, "volumes": _binds(self.volumes)}
-        options |= self.confinement.options(engine_cpus, profile) | _gpu_options(self.gpus)
+        options |= self.confinement.options(engine_cpus, profile, self.docker_kwargs) | _gpu_options(self.gpus)
         user, needs_home = self._user(image, bundled=bundled)
         options |= {"user": user} if user else {}
         # A user the image does not know has no home that it may write to.
@@ -121,23 +126,34 @@ class ContainerPlan:
         options |= self.docker_kwargs
         options["environment"] = home | dict(self.environment)
         options["labels"] = _labels(self.docker_kwargs.get("labels", {})) | dict(self.labels)
-        return options | (self._without_network(options, handover) if handover is not None else self._with_network())
+        reached = self._by_socket(handover) if handover is not None else self._by_port()
+        return options | reached | {"environment": reached.get("environment", {}) | options["environment"]}
 
-    def _with_network(self) -> dict[str, Any]:
-        """The options by which the server is reached at a published port."""
+    def _sources(self) -> list[str]:
+        """What of this machine the container sees."""
+        sources = [bind.partition(":")[0] for bind in _binds(self.volumes)]
+        mounts = [mount for mount in self.docker_kwargs.get("mounts") or () if isinstance(mount, Mapping)]
+        sources += [str(mount.get("Source")) for mount in mounts if mount.get("Type") == "bind"]
+        return sources if self.work_dir is None else [*sources, str(self.work_dir.absolute())]
+
+    def _by_port(self) -> dict[str, Any]:
+        """The options by which the server is reached at a port, which is published unless it is this machine's already."""
         options: dict[str, Any] = {"network": self.network} if isinstance(self.network, str) else {}
-        if self.docker_kwargs.get("network_mode") != "host":  # which publishes by itself
-            options["ports"] = {PORT: ("127.0.0.1", None)} | dict(self.docker_kwargs.get("ports", {}))
-        return options
+        if self.on_hosts_network:
+            return options | {"environment": {"CELLBLOCK_ADDRESS": _LOOPBACK}}
+        ports = {PORT: None} | dict(self.docker_kwargs.get("ports") or {})
+        return options | {"ports": {port: _for_this_machine(binding) for port, binding in ports.items()}}
 
-    def _without_network(self, options: Mapping[str, Any], handover: ListenerHandover) -> dict[str, Any]:
+    def _by_socket(self, handover: ListenerHandover) -> dict[str, Any]:
         """The options by which the server is reached by the socket that is handed to it."""
-        return {
-            "network_mode": "none",
+        options = {
             "mounts": [handover.mount, *self.docker_kwargs.get("mounts", ())],
-            # Without it pip tries for a quarter of a minute before it says that there is no network.
-            "environment": {"PIP_RETRIES": "1"} | handover.environment | options["environment"],
+            "environment": handover.environment,
         }
+        if self.on_hosts_network:
+            return options | {"network_mode": "host"}
+        # Without it pip tries for a quarter of a minute before it says that there is no network.
+        return options | {"network_mode": "none", "environment": {"PIP_RETRIES": "1"} | handover.environment}
 
     def _user(self, image: Any, *, bundled: bool) -> tuple[str | None, bool]:
         """As whom it runs, if not as the image says, and whether the image has no home for that user."""
@@ -196,20 +212,22 @@ def _hand_over(work_dir: Path, user: str) -> None:
 
 
 def _binds(volumes: Volumes) -> list[str]:
-    if isinstance(volumes, Mapping):
-        return [f"{source}:{to['bind']}:{to.get('mode', 'rw')}" for source, to in volumes.items()]
-    return list(volumes)
+    if isinstance(volumes, str):
+        raise ConfigError(f"volumes must be a list, as in [{volumes!r}].")
+    if not isinstance(volumes, Mapping):
+        return list(volumes)
+    for source, to in volumes.items():
+        if not isinstance(to, Mapping) or "bind" not in to:
+            wanted = {source: {"bind": "/data", "mode": "ro"}}
+            raise ConfigError(f"volumes must say where each is seen, as in {wanted!r}; it was {to!r}.")
+    return [f"{source}:{to['bind']}:{to.get('mode', 'rw')}" for source, to in volumes.items()]
 
 
-def _refuse_socket(bind: str) -> None:
-    source = Path(bind.partition(":")[0])
-    for name in _SOCKETS:
-        path = Path(name).resolve()
-        if source.is_absolute() and source.resolve() in (path, *path.parents):
-            raise ConfigError(
-                f"The volume {bind!r} holds {name}, and who can talk to a container engine rules its machine. "
-                "Leave it out, or pass allow_docker_socket=True."
-            )
+def _for_this_machine(binding: Any) -> Any:
+    """How a port is published, as Docker's SDK takes it: for this machine only, unless it names an address."""
+    if isinstance(binding, list):
+        return [_for_this_machine(one) for one in binding]
+    return binding if isinstance(binding, tuple | dict) else (_LOOPBACK, binding)
 
 
 def _labels(labels: Mapping[str, str] | Sequence[str]) -> dict[str, str]:

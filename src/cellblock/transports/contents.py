@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["ContentsFiles"]
 
 _CHUNK = 8 * 1024 * 1024  # bytes sent at a time
-_FOLDERS_AT_MOST = 1000
+_FOLDERS_AT_MOST = 20_000  # the API does not tell links, so that two that go in circles make folders without end
 
 
 class ContentsFiles:
     """Files below a folder of a Jupyter server. See ``FileStore``.
+
+    The server follows links, also out of the folder, and the API does not tell which files are links. Hidden files are
+    refused by a server that is not told otherwise.
 
     Args:
         client: Of the server.
@@ -67,4 +70,7 @@ class ContentsFiles:
                     folders.append(parts)
                 else:
                     found.append("/".join(parts[len(self._folder) :]))
-        raise ConfigError(f"The kernel's working directory has more than {_FOLDERS_AT_MOST} folders, too many to list.")
+        raise ConfigError(
+            f"The files in the kernel's working directory were to be listed, but it has more than {_FOLDERS_AT_MOST} folders, "
+            "or links that go in circles. List them in a cell."
+        )

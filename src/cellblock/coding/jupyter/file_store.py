@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cellblock._core.file_names import checked_name
 from cellblock._core.results import CellStatus
-from cellblock.errors import ConfigError, RemoteProtocolError, SessionError
+from cellblock.errors import CellblockError, ConfigError, RemoteProtocolError, SessionError
 
 if TYPE_CHECKING:
     from cellblock.session import AsyncSession
@@ -49,20 +51,24 @@ class FileStore(Protocol):
 
 
 async def file_store_of(session: AsyncSession, *, timeout: float | None = None) -> FileStore:
-    """The way to the files of a session's kernel: its server's contents API, or the kernel itself.
+    """The way to the files of a session's kernel: the kernel itself, or its server's contents API.
 
-    A kernel that somebody else started may have begun in any folder of the server, so it is asked itself.
+    A kernel of Python is asked itself, wherever it runs: it sees where links lead, and names mean the same on every back
+    end. One of another language cannot be asked; what it was started in is a folder that its server may serve, unless
+    somebody else started it, in any folder.
 
     Args:
         session: Whose kernel has started.
         timeout: Seconds in which the kernel must answer each question, if it is asked.
 
     Raises:
-        ConfigError: There is no way: the server serves no files, and the kernel does not speak Python.
+        ConfigError: There is no way: the kernel does not speak Python, and no server serves its files.
     """
+    kernel = session.kernel
+    if kernel.language == "python":
+        return KernelFiles(session, timeout)
     from cellblock.kernels.remote import RemoteKernel
 
-    kernel = session.kernel
     if isinstance(kernel, RemoteKernel) and kernel.is_ours:
         from cellblock._core.contents_api import serves_contents
         from cellblock.transports.contents import ContentsFiles
@@ -71,12 +77,10 @@ async def file_store_of(session: AsyncSession, *, timeout: float | None = None) 
         client = AsyncJupyterClient(kernel.connection_info, keep_connections=False)
         if await client.call(serves_contents()):
             return ContentsFiles(client, kernel.path)
-    if kernel.language != "python":
-        raise ConfigError(
-            f"Files cannot be moved: the server serves none, and a kernel of {kernel.language or 'this language'} cannot "
-            "be asked for them. Read and write them in cells."
-        )
-    return KernelFiles(session, timeout)
+    raise ConfigError(
+        f"Files cannot be moved: a kernel of {kernel.language or 'this language'} cannot be asked for them, and no server "
+        "serves them. Read and write them in cells."
+    )
 
 
 class KernelFiles:
@@ -94,14 +98,21 @@ class KernelFiles:
 
     async def upload(self, source: Path, name: str) -> None:
         """Puts a file of ours into the working directory. See ``FileStore``."""
-        name = "/".join(checked_name(name))
-        with source.open("rb") as file:
-            piece, first = await asyncio.to_thread(file.read, _CHUNK), True
-            while piece or first:
-                following = await asyncio.to_thread(file.read, _CHUNK)
-                data = base64.b64encode(piece).decode()
-                await self._ask(action="write", name=name, data=data, first=first, last=not following)
-                piece, first = following, False
+        place = {"name": "/".join(checked_name(name)), "token": secrets.token_hex(16)}
+        try:
+            with source.open("rb") as file:
+                piece, first = await asyncio.to_thread(file.read, _CHUNK), True
+                while piece or first:
+                    following = await asyncio.to_thread(file.read, _CHUNK)
+                    data = base64.b64encode(piece).decode()
+                    await self._ask(action="write", **place, data=data, first=first, last=not following)
+                    piece, first = following, False
+        except CellblockError:
+            raise  # the kernel itself has removed what it wrote, or cannot be asked to
+        except BaseException:
+            with contextlib.suppress(CellblockError):
+                await self._ask(action="discard", **place)
+            raise
 
     async def download(self, name: str) -> bytes:
         """The content of a file. See ``FileStore``."""

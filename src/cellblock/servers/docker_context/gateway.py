@@ -6,6 +6,8 @@ From the environment it takes, and its kernels do not get:
 ``CELLBLOCK_LIFELINE``  if set, the end of standard input ends the gateway: whoever started the container is gone. So does
                         the end of a socket that comes with the one to listen with
 ``CELLBLOCK_LISTENER``  where to get the socket to listen with, instead of port 8888: a container may have no network
+``CELLBLOCK_ADDRESS``   where to listen on port 8888: all addresses if not given, which are the container's own; a container
+                        that shares the network of its machine must not serve the machine's neighbours
 ``CELLBLOCK_POOL``      how many kernels wait to be used
 ``CELLBLOCK_PRELOAD``   packages that kernels have imported already, with commas between
 
@@ -72,7 +74,7 @@ def main() -> None:
         for descriptor in lifelines:
             threading.Thread(target=end_with_owner, args=(descriptor,), name="lifeline", daemon=True).start()
     settings = Config()
-    settings.KernelGatewayApp.ip = "0.0.0.0"  # noqa: S104  the container's; what is published is for the engine to say
+    settings.KernelGatewayApp.ip = os.environ.pop("CELLBLOCK_ADDRESS", "0.0.0.0")  # noqa: S104  what is published is for the engine to say
     settings.KernelGatewayApp.port = 8888
     settings.KernelGatewayApp.port_retries = 0
     settings.KernelGatewayApp.auth_token = token
