@@ -31,11 +31,12 @@ from cellblock_kernel import (
     NoShellThread,
     hide_interrupt,
 )  # first: it keeps debugpy out of what the others import
-from cellblock_publisher import Publisher
+from cellblock_publisher import Publisher, uninterrupted
 from cellblock_shell_stream import ShellStream
 from cellblock_streams import adopt
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQDisplayPublisher
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import json_packer
 from traitlets.config import Config
@@ -104,9 +105,19 @@ class DisplayHook(ZMQShellDisplayHook):  # type: ignore[misc]
 
     def finish_displayhook(self) -> None:
         """Sends it."""
-        if self.msg and self.msg["content"]["data"]:
-            self.msg = self.session.msg("execute_result", self.msg["content"], parent=self.parent_header)
-        super().finish_displayhook()
+        with uninterrupted():
+            if self.msg and self.msg["content"]["data"]:
+                self.msg = self.session.msg("execute_result", self.msg["content"], parent=self.parent_header)
+            super().finish_displayhook()
+
+
+class DisplayPublisher(ZMQDisplayPublisher):  # type: ignore[misc]
+    """Sends each display that it has begun to make."""
+
+    def publish(self, *args: Any, **options: Any) -> None:
+        """Publishes a MIME bundle."""
+        with uninterrupted():
+            super().publish(*args, **options)
 
 
 def pack(part: dict[str, Any]) -> bytes:
@@ -168,6 +179,7 @@ def make_app(config: dict[str, Any], app: App | None = None) -> App:
     app.log.setLevel(logging.WARNING)  # log_level is only its handler's: each debug line would be made, then dropped
     # Not by a shell class of our own: libraries know a notebook by the name of ipykernel's.
     app.shell.displayhook.__class__ = DisplayHook
+    app.shell.display_pub.__class__ = DisplayPublisher
     # Only IPython 9 has these two.
     app.shell._tee = lambda channel: contextlib.nullcontext()  # noqa: ARG005 - its name is how it is given
     app.shell.history_manager.outputs = _Forgetful()
@@ -184,6 +196,10 @@ class _Forgetful(dict[int, list[Any]]):
     """The outputs of each cell, none of which is kept."""
 
     def __missing__(self, cell: int) -> list[Any]:
+        return []
+
+    def setdefault(self, cell: int, default: Any = None) -> Any:  # noqa: ARG002
+        """A list that is not kept."""
         return []
 
 

@@ -11,6 +11,7 @@ than its owner reads waits for it: the owner says in shared memory how much it h
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ import zmq
 from ipykernel.iostream import IOPubThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 AHEAD = 32 * 1024 * 1024
@@ -29,7 +30,7 @@ AHEAD = 32 * 1024 * 1024
 LOOK_AGAIN_AFTER = 0.001
 """Seconds between looks at how much was taken, of a kernel that must wait; memory has no other way to tell."""
 
-WAITING_AT_MOST = 1000
+WAITING_AT_MOST = 100
 """Messages that may wait for the publishing thread."""
 
 
@@ -105,8 +106,36 @@ class Publisher(IOPubThread):  # type: ignore[misc]
             self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
 
 
+class _Deferral:
+    """Stands in for a handler of SIGINT that is to be called later."""
+
+    def __init__(self) -> None:
+        self.came: tuple[Any, ...] | None = None
+
+    def __call__(self, *signal_and_frame: Any) -> None:
+        self.came = signal_and_frame
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Puts SIGINT off, so that a message which has drawn its number is also sent; a number passed over means a loss."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    deferral = _Deferral()
+    signal.signal(signal.SIGINT, deferral)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if deferral.came is not None:
+            handler(*deferral.came)
+
+
 def _can_be_interrupted() -> bool:
     """Whether a signal can raise an exception in the calling thread."""
-    return (
-        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-    )
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    handler = signal.getsignal(signal.SIGINT)
+    return handler is not signal.SIG_IGN and not isinstance(handler, _Deferral)
