@@ -135,7 +135,6 @@ def uninterrupted() -> Iterator[None]:
 
 def _can_be_interrupted() -> bool:
     """Whether a signal can raise an exception in the calling thread."""
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    handler = signal.getsignal(signal.SIGINT)
-    return handler is not signal.SIG_IGN and not isinstance(handler, _Deferral)
+    return (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    )
