@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from cellblock.errors import TransportError
+from cellblock.errors import CellblockError, TransportError
 
 if TYPE_CHECKING:
     from cellblock._core.messages import Requests
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Ladder"]
 
 _FIRST_GRACE = 0.25  # seconds for a cell to end after the first interrupt
+_INTERRUPT_WITHIN = 0.25  # seconds for a server to say that it has; one that is slower obeys all the same
+_FENCE_WITHIN = 0.25  # seconds for a connection that dropped to be made again before a question is sent
 _SECOND_GRACE = 1.0  # after the second, which comes with a request that wakes a kernel out of `await`
 _READING_GRACE = 1.0  # for a cell that has ended, and said more before than has been read yet
 _LOST_GRACE = 1.0  # for missing messages, once the kernel has been asked
@@ -50,13 +52,19 @@ class Ladder:
         any request on the shell channel makes it do; a loop may swallow KeyboardInterrupt; C code may not look. A cell whose
         reply has come has ended, however much of its output is still on the way.
         """
-        await self._interrupt_kernel()
-        if await cell.finished_within(_FIRST_GRACE):
-            return
-        await self._interrupt_kernel()
-        await self._fence(cell)
-        if await cell.finished_within(_SECOND_GRACE):
-            return
+        interrupts: list[asyncio.Task[bool]] = []
+        try:
+            await self._begin_interrupt(interrupts)
+            if await cell.finished_within(_FIRST_GRACE):
+                return
+            await self._begin_interrupt(interrupts)
+            await self._fence(cell)
+            if await cell.finished_within(_SECOND_GRACE):
+                return
+            reached = any(interrupt.done() and interrupt.result() for interrupt in interrupts)
+        finally:
+            for interrupt in interrupts:
+                interrupt.cancel()
         if cell.execution.half_over:
             if not await cell.finished_within(_READING_GRACE):
                 if cell.unheard:
@@ -64,7 +72,10 @@ class Ladder:
                 else:
                     cell.execution.fence(heard=False)
             return
-        cell.die("It did not stop when interrupted, so its kernel was killed.")
+        if reached:
+            cell.die("It did not stop when interrupted, so its kernel was killed.")
+        else:
+            cell.lose_contact("Its kernel cannot be reached to stop it, so it may still be running.")
 
     async def settle(self, cell: RunningCell) -> None:
         """Gives messages that are counted but have not come a last chance: they may be on their way on another channel."""
@@ -75,14 +86,23 @@ class Ladder:
         while cell.fences and cell.execution.missing and asyncio.get_running_loop().time() < until:
             await cell.changed(until)
 
-    async def _interrupt_kernel(self) -> None:
-        with contextlib.suppress(TransportError, TimeoutError):  # a kernel that cannot be interrupted is killed
-            async with asyncio.timeout(_FIRST_GRACE):
-                await self._connection.kernel.interrupt()
+    async def interrupt(self) -> bool:
+        """Interrupts the kernel, and tells whether it, or who runs it, could be told."""
+        try:
+            await self._connection.kernel.interrupt()
+        except CellblockError:
+            return False
+        return True
+
+    async def _begin_interrupt(self, interrupts: list[asyncio.Task[bool]]) -> None:
+        """Waits only so long for the interrupt to be confirmed; it goes on, and is one of those given."""
+        interrupts.append(asyncio.create_task(self.interrupt()))
+        await asyncio.wait(interrupts[-1:], timeout=_INTERRUPT_WITHIN)
 
     async def _fence(self, cell: RunningCell) -> None:
         """Asks the kernel for anything: when it has answered, whatever of the cell has not come never will."""
         request = self._requests.make("kernel_info_request", {})
         cell.fences[request.msg_id] = set()
-        with contextlib.suppress(TransportError):
-            await self._connection.send(request)
+        with contextlib.suppress(TransportError, TimeoutError):
+            async with asyncio.timeout(_FENCE_WITHIN):
+                await self._connection.send(request)

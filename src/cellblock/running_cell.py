@@ -11,6 +11,7 @@ from cellblock._core.execution import Execution
 from cellblock._core.last_words import read_last_words
 from cellblock._core.output_log import OutputLog
 from cellblock._core.outputs import ErrorOutput, Limits, Output, StreamOutput
+from cellblock._core.results import CellStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,8 @@ class RunningCell:
     Attributes:
         stop: Why it is being stopped, once it is.
         cancelled: Whether the waiting task was cancelled: the cell is stopped first, then the cancellation goes on.
-        death: Why its kernel died, once it has.
+        death: Why its kernel died or is out of reach, once it is.
+        out_of_reach: Whether only the way to the kernel was lost, so that nobody knows of the cell's end and of the state.
         failure: What an output or input handler of the caller raised.
         lost: Characters that its kernel wrote before it died and that nobody has.
         ask_at: When to ask the kernel for what has not come, by the loop's clock: soon after only one of reply and idle came, and
@@ -67,6 +69,7 @@ class RunningCell:
         self.stop: Stop | None = None
         self.cancelled = False
         self.death: str | None = None
+        self.out_of_reach = False
         self.failure: BaseException | None = None
         self.lost = 0
         self.ask_at = math.inf
@@ -87,6 +90,11 @@ class RunningCell:
         return self.execution.over or self.death is not None
 
     @property
+    def dropped(self) -> bool:
+        """Whether the kernel has thrown it away without running it, as it does with what waits behind a cell that fails."""
+        return self.stop is None and self.execution.over and self.execution.status is CellStatus.NOT_RUN
+
+    @property
     def unheard(self) -> bool:
         """Whether the kernel has answered again and again and nothing that it publishes has come meanwhile."""
         return self._silent_answers >= _SILENT_ANSWERS
@@ -95,6 +103,15 @@ class RunningCell:
     def costs_kernel(self) -> bool:
         """Whether the kernel is gone, or about to be, because of this cell."""
         return self.death is not None or self.execution.asks_exit
+
+    def begin_again(self, request: Message) -> None:
+        """Forgets the request that was dropped.
+
+        Args:
+            request: The next, about to be sent.
+        """
+        self.execution = Execution(request)
+        self.ask_at, self._asked, self._silent_answers = math.inf, False, 0
 
     def receive(self, message: Message) -> Output | None:
         """Takes a message of the kernel's connection and gives the cell's output in it, if there is one."""
@@ -164,6 +181,16 @@ class RunningCell:
                     self.lost += written.characters - received - len(unsent)
                     self.show(StreamOutput("stderr" if name == "stderr" else "stdout", unsent))
         self.wake()
+
+    def lose_contact(self, cause: str) -> None:
+        """The kernel cannot be reached any more, and the cell may still be running in it.
+
+        Args:
+            cause: Why.
+        """
+        if not self.finished:
+            self.out_of_reach = True
+            self.die(cause)
 
     def wake(self) -> None:
         """Lets whoever waits look again."""

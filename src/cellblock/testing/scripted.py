@@ -98,10 +98,13 @@ class ScriptedKernel:
     Args:
         script: What it does.
         language: Of the code it claims to run.
+        is_ours: Whether it claims to have been started by its session.
 
     Attributes:
         name: "scripted".
         language: See above.
+        is_ours: See above.
+        resumed: Whether it says that it is the very kernel that ran before.
         starts: How often it was started.
         stops: How often it was stopped.
         interrupts: How often it was interrupted.
@@ -110,8 +113,10 @@ class ScriptedKernel:
 
     name = "scripted"
 
-    def __init__(self, script: Script, *, language: str = "python") -> None:
+    def __init__(self, script: Script, *, language: str = "python", is_ours: bool = True) -> None:
         self.language = language
+        self.is_ours = is_ours
+        self.resumed = False
         self.starts = self.stops = self.interrupts = 0
         self.received: list[Message] = []
         self._script = script
@@ -130,8 +135,12 @@ class ScriptedKernel:
         """What the script gave ``dies``."""
         return self._last_words
 
-    async def start(self) -> ScriptedTransport:
-        """Plays the script's steps for a start, and connects."""
+    async def start(self, *, afresh: bool = False) -> ScriptedTransport:  # noqa: ARG002
+        """Plays the script's steps for a start, and connects.
+
+        Args:
+            afresh: Always so, but for what ``resumed`` says.
+        """
         await self._disconnect()
         self.starts += 1
         self._died, self._last_words = None, b""
