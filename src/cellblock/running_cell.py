@@ -7,7 +7,7 @@ import math
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from cellblock._core.execution import Execution
+from cellblock._core.execution import Execution, Phase
 from cellblock._core.last_words import read_last_words
 from cellblock._core.output_log import OutputLog
 from cellblock._core.outputs import ErrorOutput, Limits, Output, StreamOutput
@@ -49,6 +49,9 @@ class RunningCell:
         death: Why its kernel died or is out of reach, once it is.
         out_of_reach: Whether only the way to the kernel was lost, so that nobody knows of the cell's end and of the state.
         failure: What an output or input handler of the caller raised.
+        left: Once it was given up and left in a kernel that is somebody else's, where it waits or runs on: a sentence for
+            the result, after what happened.
+        probe: Id of a request that only asks whether the kernel is there, and whether it has answered.
         lost: Characters that its kernel wrote before it died and that nobody has.
         ask_at: When to ask the kernel for what has not come, by the loop's clock: soon after only one of reply and idle came, and
             again soon after an answer that did not bring it.
@@ -70,6 +73,8 @@ class RunningCell:
         self.cancelled = False
         self.death: str | None = None
         self.out_of_reach = False
+        self.left: str | None = None
+        self.probe, self.answered = "", False
         self.failure: BaseException | None = None
         self.lost = 0
         self.ask_at = math.inf
@@ -87,7 +92,12 @@ class RunningCell:
     @property
     def finished(self) -> bool:
         """Whether nothing more can come of it."""
-        return self.execution.over or self.death is not None
+        return self.execution.over or self.death is not None or self.left is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the kernel has not begun with it, as far as is known."""
+        return self.execution.phase is Phase.SENT
 
     @property
     def dropped(self) -> bool:
@@ -122,6 +132,9 @@ class RunningCell:
             self.show(output)
         elif message.parent_id in self.fences:
             self._take_fence(message)
+        elif message.parent_id == self.probe:
+            self.answered = True
+            self.wake()
         if self.execution.over:
             self.wake()
         elif self.execution.half_over and not self._asked and math.isinf(self.ask_at):
@@ -218,6 +231,13 @@ class RunningCell:
             return False
         self._asked, self.ask_at = True, math.inf
         return True
+
+    async def answered_within(self, seconds: float) -> bool:
+        """Waits for the answer to the probe at most so long, and tells whether it came."""
+        until = self._loop.time() + seconds
+        while not self.answered and not self.finished and self._loop.time() < until:
+            await self.changed(until)
+        return self.answered
 
     async def finished_within(self, seconds: float) -> bool:
         """Waits for the end at most so long, and tells whether it came."""

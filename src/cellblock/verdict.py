@@ -28,7 +28,7 @@ def verdict(
     Args:
         cell: It is over, or its kernel is gone.
         generation: Of the kernel that ran it.
-        lost: Why the kernel before it ended, if nobody was told yet.
+        lost: Why the state of the kernel before it was lost, if nobody was told yet.
         late: What earlier cells showed after they were over.
         is_ours: Whether the kernel is, so that it is started again after its end.
     """
@@ -98,11 +98,22 @@ def _state_note(cell: RunningCell, *, is_ours: bool) -> str:
 def _stop_sentence(cell: RunningCell) -> str:
     if cell.out_of_reach and cell.stop is Stop.DEADLINE:
         return f"Timeout: the cell was given up after {_seconds(cell.deadline)} s. {cell.death}"
+    if cell.left:
+        return _left_sentence(cell)
     if cell.stop is Stop.DEADLINE:
         sentence = f"Timeout: the cell was stopped after {_seconds(cell.deadline)} s."
     else:
         sentence = "The cell was interrupted."
     return f"{sentence} {cell.death}" if cell.death else f"{sentence} Variables and imports are kept."
+
+
+def _left_sentence(cell: RunningCell) -> str:
+    by_deadline, seconds = cell.stop is Stop.DEADLINE, _seconds(cell.deadline)
+    if cell.waits:
+        what = f"Timeout: the cell did not begin within {seconds} s" if by_deadline else "The cell had not begun"
+        return f"{what}, {cell.left}"
+    what = f"Timeout: the cell was interrupted after {seconds} s" if by_deadline else "The cell was interrupted"
+    return f"{what} {cell.left}"
 
 
 def _incomplete_sentence(cell: RunningCell) -> str:
