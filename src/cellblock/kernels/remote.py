@@ -10,8 +10,8 @@ import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellblock._core.kernel_ids import KernelOwner, kernel_id_for
-from cellblock._core.messages import MessageNumber, Requests
 from cellblock.errors import CellblockError, KernelSpecNotFound, KernelStartError, TransportError
+from cellblock.kernels.subscription import until_subscribed
 from cellblock.kernels.watched_transport import WatchedTransport
 from cellblock.transports.rest import AsyncJupyterClient
 from cellblock.transports.websocket import WebSocketTransport
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from cellblock._core.connection_info import JupyterConnectionInfo
-    from cellblock._core.messages import Message
     from cellblock._core.server_api import JsonObject
     from cellblock.transports import Transport
 
@@ -30,8 +29,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _WATCH_INTERVAL = 5.0  # seconds between looks whether the server still has the kernel
-_ASK_EVERY = 0.1  # seconds between questions to a kernel whose outputs do not reach us yet
-_SUBSCRIBED_WITHIN = 5.0  # seconds; a kernel that does not answer on its control channel is believed after that
+_STOP_WITHIN = 6.0  # seconds for a server to end a kernel; Jupyter Server kills one that does not end after 5
 _CANCEL_GRACE = 5.0  # seconds a cancelled start waits for the server, so that it can stop the kernel again
 
 
@@ -174,7 +172,7 @@ class RemoteKernel:
             # One after the other: of a client that leaves while its kernel ends, the server keeps the sockets for ever.
             if self._transport is not None:
                 self._transport.expect_end()
-            await asyncio.gather(*(_delete(client, kernel_id) for kernel_id in ours))
+            await asyncio.gather(*(_stop(client, kernel_id) for kernel_id in ours))
             await self._disconnect()
         finally:
             await client.close()
@@ -322,31 +320,11 @@ class RemoteKernel:
         await transport.open()
         try:
             if not first:
-                await self._until_subscribed(transport)
+                self._answered = await until_subscribed(transport)
         except BaseException:
             await transport.close()
             raise
         return transport
-
-    async def _until_subscribed(self, transport: WebSocketTransport) -> None:
-        """Asks the kernel for anything until the answer comes on iopub too.
-
-        A server does this itself before it lets us in, except for a kernel it believes busy, which it does of one that it
-        has killed in the middle of a cell; the first outputs would then be lost. The control channel answers while a
-        cell of somebody else's runs; for a kernel that has none, waiting is limited.
-        """
-        requests = Requests()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SUBSCRIBED_WITHIN):
-                while True:
-                    await transport.send(requests.make("kernel_info_request", {}, channel="control"))
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_ASK_EVERY):
-                            while not _is_of(message := await transport.receive(), requests):
-                                pass
-                            number = MessageNumber.of(message.msg_id)
-                            self._answered = number.sender if number else ""
-                            return
 
     async def _disconnect(self) -> None:
         tasks = list(self._tasks)
@@ -372,8 +350,16 @@ def _is_dead(model: JsonObject | None) -> bool:
     return model is not None and model.get("execution_state") == "dead"
 
 
-def _is_of(message: Message, requests: Requests) -> bool:
-    return message.channel == "iopub" and message.parent_header.get("session") == requests.session
+async def _stop(client: AsyncJupyterClient, kernel_id: str) -> None:
+    try:
+        async with asyncio.timeout(_STOP_WITHIN):
+            await _delete(client, kernel_id)
+    except TimeoutError:
+        _log.warning(
+            "Kernel %s was to be stopped, but the server at %s did not answer within %g s. It may still be there: "
+            "`cellblock kernels stop %s` stops it once the server answers.",
+            *(kernel_id, client.connection_info.url, _STOP_WITHIN, kernel_id),
+        )
 
 
 async def _delete(client: AsyncJupyterClient, kernel_id: str) -> None:

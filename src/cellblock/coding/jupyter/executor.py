@@ -12,7 +12,7 @@ from cellblock.coding.func_with_reqs import DEFAULT_PROMPT_TEMPLATE, format_func
 from cellblock.coding.jupyter.cells import BlockRunner
 from cellblock.coding.jupyter.startup import startup_code
 from cellblock.coding.markdown_code_extractor import MarkdownCodeExtractor
-from cellblock.errors import ConfigError
+from cellblock.errors import ConfigError, KernelStartError
 from cellblock.files import DirectorySink
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["JupyterCodeExecutor", "checked_output_dir"]
 
 T = TypeVar("T")
+
+_START_WITHIN = 60  # seconds a kernel has for its start, or more if its blocks have
 
 
 class JupyterCodeExecutor:
@@ -125,7 +127,10 @@ class JupyterCodeExecutor:
             join=self._join,
         )
         try:
-            self._session.start(timeout=max(timeout, 60))
+            self._session.start(timeout=max(timeout, _START_WITHIN))
+        except TimeoutError as error:
+            self._session.close()
+            raise KernelStartError(_not_ready(self._session.kernel, max(timeout, _START_WITHIN))) from error
         except BaseException:
             self._session.close()
             raise
@@ -239,7 +244,7 @@ class JupyterCodeExecutor:
 
     def restart(self) -> None:
         """Starts the kernel afresh: all variables and imports are gone."""
-        self._session.restart(timeout=max(self._timeout, 60))
+        self._session.restart(timeout=max(self._timeout, _START_WITHIN))
 
     def stop(self) -> None:
         """Ends the kernel, or leaves it if it was there before. May be called more than once."""
@@ -283,6 +288,19 @@ def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None) -> Kernel:
     from cellblock.kernels.remote import RemoteKernel
 
     return RemoteKernel(info, kernel_name, kernel_id=kernel_id)
+
+
+def _not_ready(kernel: Kernel, timeout: float) -> str:
+    from cellblock.servers.connection_info import JupyterConnectionInfo
+
+    info = getattr(kernel, "connection_info", None)
+    where = f"on the server at {info.url} " if isinstance(info, JupyterConnectionInfo) else ""
+    does = (
+        "The server may not answer: see that it runs, and try again."
+        if where
+        else "The machine may be busy: try again."
+    )
+    return f"The kernel {kernel.name} {where}was not ready within {timeout:g} s. {does}"
 
 
 def _is_confined(server: Any) -> bool:
