@@ -133,6 +133,44 @@ def test_what_is_no_jupyter_server(answer, kind, words):
         JupyterClient(JupyterConnectionInfo("127.0.0.1", False, port)).list_kernels()
 
 
+@pytest.mark.parametrize("status", [b"204 No Content", b"200 OK"])
+def test_an_answer_with_nothing_in_it(status):
+    answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with _listening(answer=answer) as port:
+        client = JupyterClient(JupyterConnectionInfo("127.0.0.1", False, port))
+        for call in (client.list_kernels, client.list_kernel_specs, lambda: client.start_kernel("python3")):
+            with pytest.raises(RemoteProtocolError, match="no JSON of Jupyter's"):
+                call()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:geheim@127.0.0.1:1", "socks://user:geheim@127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used(monkeypatch, proxy):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigError, match=r"^The proxy that the environment names .* cannot be used") as caught:
+        JupyterClient(JupyterConnectionInfo("server.invalid", False, 80))
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_proxy_that_does_not_run_is_not_taken_for_the_server(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    info = JupyterConnectionInfo("server.invalid", False, 80)
+    with pytest.raises(ConnectError, match="nothing listens at the proxy that the environment names"):
+        JupyterClient(info).list_kernels()
+    with pytest.raises(ConnectError, match="nothing listens at the proxy that the environment names"):
+        asyncio.run(WebSocketTransport(info, "x").open())
+
+
+@pytest.mark.parametrize("host", ["a" * 300, "a..b"])
+def test_a_name_that_no_host_can_have(host):
+    info = JupyterConnectionInfo(host, False, 80)
+    with pytest.raises((ConfigError, ConnectError)):
+        JupyterClient(info).list_kernels()
+    with pytest.raises(ConnectError):
+        asyncio.run(WebSocketTransport(info, "x").open())
+
+
 def test_a_server_that_accepts_and_says_nothing():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         info = JupyterConnectionInfo("127.0.0.1", False, listener.getsockname()[1])

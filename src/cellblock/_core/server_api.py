@@ -109,10 +109,8 @@ def read_answer(call: ApiCall[T], answer: Answer, server: str, *, has_token: boo
         return call.absent()
     if not 200 <= answer.status < 300:
         _refuse(call, answer, server, has_token=has_token)
-    if not answer.body:
-        return call.read(None)
     try:
-        return call.read(json.loads(answer.body))
+        return call.read(json.loads(answer.body) if answer.body else None)
     except (ValueError, KeyError, TypeError) as error:
         raise RemoteProtocolError(_not_jupyter(call, answer, server)) from error
 

@@ -23,7 +23,8 @@ except ImportError as error:
 
 __all__ = ["HANDSHAKE_FAILURES", "KernelGoneError", "channels_url", "connect_options", "handshake_error"]
 
-HANDSHAKE_FAILURES = (OSError, websocket_errors.WebSocketException)  # TimeoutError is an OSError
+# TimeoutError is an OSError, a name that cannot be a host's a UnicodeError, a proxy that we cannot speak to an ImportError.
+HANDSHAKE_FAILURES = (OSError, websocket_errors.WebSocketException, UnicodeError, ImportError)
 
 _CLOSE_TIMEOUT = 1.0  # seconds for the closing handshake
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cellblock._core import server_api
 from cellblock._core.server_api import Answer, ApiCall, JsonObject, ServerBusyError
 from cellblock.background import background_loop
-from cellblock.errors import MissingDependency, RemoteProtocolError, TransportError
+from cellblock.errors import ConfigError, MissingDependency, RemoteProtocolError, TransportError
 from cellblock.transports.connect_errors import connect_error
 
 try:
@@ -42,6 +42,9 @@ class AsyncJupyterClient:
         connection_info: Where the server is.
         timeout: Seconds the server may take for one answer; starting a kernel is the slowest.
         keep_connections: Whether connections are used again, so that ``close`` must be called in the end.
+
+    Raises:
+        ConfigError: The server's address, or the proxy that the environment names, cannot be used.
     """
 
     def __init__(
@@ -49,7 +52,16 @@ class AsyncJupyterClient:
     ) -> None:
         self.connection_info = connection_info
         limits = _KEPT if keep_connections else _NONE_KEPT
-        self._client = httpx2.AsyncClient(**_options(connection_info, timeout), limits=limits)
+        options = _options(connection_info, timeout)
+        try:
+            self._client = httpx2.AsyncClient(**options, limits=limits)
+        except httpx2.InvalidURL as error:
+            raise ConfigError(f"{connection_info.url} cannot be the address of a server: {error}.") from error
+        except (ImportError, ValueError):  # not shown: the proxy's address may have a password in it
+            raise ConfigError(
+                "The proxy that the environment names (ALL_PROXY, HTTP_PROXY or HTTPS_PROXY) cannot be used: it must be an "
+                "http or https one. Unset the variable, or name the server in NO_PROXY."
+            ) from None
 
     async def list_kernel_specs(self) -> JsonObject:
         """See ``JupyterClient``."""
@@ -107,7 +119,7 @@ class AsyncJupyterClient:
     async def _call_once(self, call: ApiCall[T]) -> T:
         try:
             response = await self._client.request(call.method, call.path, json=call.body, params=call.params)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, UnicodeError) as error:  # a name that cannot be a host's is the latter
             raise _transport_error(error, self.connection_info) from error
         return _read(call, response, self.connection_info)
 
