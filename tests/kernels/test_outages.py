@@ -163,3 +163,35 @@ async def test_a_restart_that_was_asked_for_is_one_also_after_the_connection_was
         await session.restart()
         assert await printed(session, "'x' in globals()") == ("False\n", ())
         assert session.generation == 2
+
+
+async def test_a_kernel_that_another_client_restarted_is_known_by_the_cell_that_meets_the_new_one(jupyter_server):
+    """Also where nothing was said of the restart before the cell was over."""
+    async with (
+        AsyncSession(RemoteKernel(jupyter_server.info)) as session,
+        AsyncJupyterClient(jupyter_server.info) as client,
+    ):
+        await session.run("x = 1")
+        session.kernel._transport.expect_end()  # what the kernel says of its end is not listened to
+        await client.restart_kernel(session.kernel.kernel_id)
+        result = await session.run("'x' in globals()")
+        assert (result.ok, result.state_kept, result.generation) == (True, False, 2)
+        assert result.notes == (
+            "Before this cell: The kernel was restarted by another client or by its server.",
+            "The kernel was restarted: all variables and imports were lost.",
+        )
+        after = await session.run("1")
+        assert (after.notes, after.generation) == ((), 2)
+
+
+async def test_an_attached_kernel_that_dies_for_good_was_not_restarted(jupyter_server):
+    async with AsyncSession(RemoteKernel(jupyter_server.info)) as owner:
+        await owner.run("1")
+        kernel_id = owner.kernel.kernel_id
+        async with AsyncSession(RemoteKernel(jupyter_server.info, kernel_id=kernel_id)) as guest:
+            cell = await begun(guest, "import time; time.sleep(1000)")
+            async with AsyncJupyterClient(jupyter_server.info) as client:
+                await client.delete_kernel(kernel_id)
+            result = await cell
+            assert (result.status, result.state_kept) == (CellStatus.DIED, False)
+            assert result.notes[-1] == "All variables and imports are lost."

@@ -104,7 +104,8 @@ class ScriptedKernel:
         name: "scripted".
         language: See above.
         is_ours: See above.
-        resumed: Whether it says that it is the very kernel that ran before.
+        resumed: Whether it says that it is the very kernel that ran before; a step of its start may say so.
+        process: What its messages name as their sender.
         starts: How often it was started.
         stops: How often it was stopped.
         interrupts: How often it was interrupted.
@@ -117,6 +118,7 @@ class ScriptedKernel:
         self.language = language
         self.is_ours = is_ours
         self.resumed = False
+        self.process = uuid.uuid4().hex
         self.starts = self.stops = self.interrupts = 0
         self.received: list[Message] = []
         self._script = script
@@ -147,6 +149,8 @@ class ScriptedKernel:
         transport = ScriptedTransport(self, self._script)
         for step in self._script.next_start():
             await step(transport.stage(Requests().make("start", {})))
+        if not self.resumed:
+            self.process = uuid.uuid4().hex
         self._transport = transport
         return transport
 
@@ -187,7 +191,6 @@ class ScriptedTransport:
         self.interrupted = asyncio.Event()
         self._kernel = kernel
         self._script = script
-        self._id = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._requests: asyncio.Queue[tuple[Stage, Sequence[Step]]] = asyncio.Queue()
         self._said: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -248,9 +251,9 @@ class ScriptedTransport:
         """Gives a message its number and sends it, unless it is to be lost."""
         parent = Requests("another client").make(request.msg_type, {}).header if message.foreign else request.header
         header = {
-            "msg_id": f"{self._id}_1_{next(self._numbers)}",
+            "msg_id": f"{self._kernel.process}_1_{next(self._numbers)}",
             "msg_type": message.msg_type or request.msg_type.replace("_request", "_reply"),
-            "session": self._id,
+            "session": self._kernel.process,
         }
         said = Message(message.channel, header, dict(parent), dict(message.content))
         if not message.lost:
