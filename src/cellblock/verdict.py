@@ -122,7 +122,9 @@ def _incomplete_sentence(cell: RunningCell) -> str:
     missing = _missing_words(execution) if execution.missing else ""
     if execution.server_dropped:
         limit = "the Jupyter server limits the rate of output and dropped some"
-        parts.append(f"The output is incomplete: {limit}{missing and f'; {missing}'}.")
+        parts.append(
+            f"The output is incomplete: {limit}{missing and f'; {missing}, and each can hold any amount of it'}."
+        )
     elif missing and cell.death is None:
         parts.append(f"The output is incomplete: {missing}.")
     if cell.lost:

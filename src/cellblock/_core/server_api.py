@@ -147,8 +147,13 @@ def _refuse_redirect(answer: Answer, asked: str, server: str) -> NoReturn:
 def _unauthorized(asked: str, message: str, *, has_token: bool) -> str:
     if not has_token:
         return f"{asked}, but wants a token and none was given. Pass token= (the server prints it when it starts)."
+    check = "Check it against the one the server was started with"
+    if (
+        "_xsrf" in message
+    ):  # said of a wrong token, and of any where none is needed: a web page would need something else
+        return f"{asked}, but refused our token. {check}, or leave token= out if that was none."
     said = f" ({message})" if message and message != "Forbidden" else ""
-    return f"{asked}, but refused our token{said}. Check it against the one the server was started with."
+    return f"{asked}, but refused our token{said}. {check}."
 
 
 def _not_jupyter(call: ApiCall[Any], answer: Answer, server: str) -> str:

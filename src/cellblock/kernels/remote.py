@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellblock._core.kernel_ids import KernelOwner, kernel_id_for
-from cellblock.errors import CellblockError, KernelSpecNotFound, KernelStartError, TransportError
+from cellblock.errors import CellblockError, KernelStartError, TransportError
 from cellblock.kernels.subscription import until_subscribed
 from cellblock.kernels.watched_transport import WatchedTransport
 from cellblock.transports.rest import AsyncJupyterClient
@@ -257,9 +257,6 @@ class RemoteKernel:
         starting = asyncio.ensure_future(client.start_kernel(self.name, kernel_id=wanted, path=self.path))
         try:
             self.kernel_id = await asyncio.shield(starting)
-        except KernelStartError as error:
-            await self._check_kernelspec(client, error)
-            raise
         except asyncio.CancelledError:
             self._strays.add(wanted)
             await asyncio.wait({starting}, timeout=_CANCEL_GRACE)  # what is not there yet cannot be deleted
@@ -300,15 +297,6 @@ class RemoteKernel:
         with contextlib.suppress(CellblockError):  # a server that does not tell can still run code
             specs = (await client.list_kernel_specs()).get("kernelspecs", {})
             self._language = str(specs.get(self.name, {}).get("spec", {}).get("language", "")).lower()
-
-    async def _check_kernelspec(self, client: AsyncJupyterClient, error: KernelStartError) -> None:
-        """Servers answer 500 for an unknown kernelspec; this finds out whether that was it."""
-        specs = (await client.list_kernel_specs()).get("kernelspecs", {})
-        if self.name not in specs:
-            raise KernelSpecNotFound(
-                f"Kernel {self.name} is not installed. The server at {self.connection_info.url} has these: "
-                f"{', '.join(sorted(specs)) or 'none'}."
-            ) from error
 
     async def _connect(self, kernel_id: str, *, first: bool) -> WebSocketTransport:
         transport = WebSocketTransport(

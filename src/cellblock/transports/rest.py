@@ -5,12 +5,21 @@ What is sent and how answers are read is in ``_core.server_api``; here it is car
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellblock._core import server_api
 from cellblock._core.server_api import Answer, ApiCall, JsonObject, ServerBusyError
 from cellblock.background import background_loop
-from cellblock.errors import ConfigError, MissingDependency, RemoteProtocolError, TransportError
+from cellblock.errors import (
+    ConfigError,
+    KernelSpecNotFound,
+    KernelStartError,
+    MissingDependency,
+    RemoteProtocolError,
+    TransportError,
+)
 from cellblock.transports.connect_errors import connect_error
 
 try:
@@ -29,10 +38,12 @@ __all__ = ["AsyncJupyterClient", "JupyterClient"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 _CONNECT_TIMEOUT = 10.0  # seconds to open a connection
 _KEPT = httpx2.Limits(max_keepalive_connections=1, keepalive_expiry=30.0)  # seconds; proxies close an idle one after 60
 _NONE_KEPT = httpx2.Limits(max_keepalive_connections=0)
-_RETRIES = 3  # of a call that may be repeated, while a proxy says that the server cannot be reached
+_RETRY_DELAYS = (0.0, 0.2, 0.5)  # seconds before a call that may be repeated is, while a proxy cannot reach the server
 
 
 class AsyncJupyterClient:
@@ -77,7 +88,16 @@ class AsyncJupyterClient:
 
     async def start_kernel(self, kernel_spec_name: str, *, kernel_id: str | None = None, path: str = "") -> str:
         """See ``JupyterClient``."""
-        return await self.call(server_api.start_kernel(kernel_spec_name, kernel_id, path))
+        try:
+            return await self.call(server_api.start_kernel(kernel_spec_name, kernel_id, path))
+        except KernelStartError as error:  # servers answer 500 for a kernelspec they do not have, too
+            specs = (await self.list_kernel_specs()).get("kernelspecs", {})
+            if kernel_spec_name in specs:
+                raise
+            raise KernelSpecNotFound(
+                f"Kernel {kernel_spec_name} is not installed. The server at {self.connection_info.url} has these: "
+                f"{', '.join(sorted(specs)) or 'none'}."
+            ) from error
 
     async def restart_kernel(self, kernel_id: str) -> None:
         """See ``JupyterClient``."""
@@ -100,17 +120,13 @@ class AsyncJupyterClient:
             KernelStartError: It could not do what was asked of a kernel.
             RemoteProtocolError: Its answer is not one of a Jupyter server.
         """
-        try:
-            return await self._call_once(call)
-        except ServerBusyError:
-            if not call.repeatable:
-                raise
-        import stamina
-
-        async for attempt in stamina.retry_context(on=ServerBusyError, attempts=_RETRIES):
-            with attempt:
+        for delay in _RETRY_DELAYS if call.repeatable else ():
+            try:
                 return await self._call_once(call)
-        raise AssertionError("stamina makes at least one attempt")
+            except ServerBusyError as error:
+                _log.info("Asking again in %g s: %s", delay, error)
+                await asyncio.sleep(delay)
+        return await self._call_once(call)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -163,6 +179,10 @@ class JupyterClient:
             kernel_spec_name: The kernelspec's name.
             kernel_id: The id the kernel shall have, on servers that let us choose; otherwise the server's choice.
             path: Its working directory, below the server's root.
+
+        Raises:
+            KernelSpecNotFound: The server has no kernelspec of that name.
+            KernelStartError: It could not start the kernel.
         """
         return background_loop().call(self._client.start_kernel(kernel_spec_name, kernel_id=kernel_id, path=path))
 

@@ -50,6 +50,8 @@ class JupyterCodeExecutor:
         output_dir: An existing directory for images, tables and outputs too long for ``output``. Of what code in a sandbox
             or a container shows, pages run their scripts only after a click, and drawings have none.
         kernel_id: A kernel that runs on the server already: it is used, and left running by ``stop()``.
+        label: A word in the id of a kernel started on a server, by which ``cellblock kernels`` finds it.
+        path: The working directory of a kernel started on a server, below the server's root.
         cwd: The kernel's working directory (kernels of this process).
         env: Environment variables set in the kernel (kernels of this process).
         sandbox: What confines the kernel (kernels of this process); without one it has the rights of this process.
@@ -77,6 +79,8 @@ class JupyterCodeExecutor:
         output_dir: Path | str = Path(),
         *,
         kernel_id: str | None = None,
+        label: str = "",
+        path: str = "",
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         sandbox: Sandbox | None = None,
@@ -96,7 +100,18 @@ class JupyterCodeExecutor:
         self._kernel_name = kernel_name
         self._functions, self._functions_module = list(functions), functions_module
         self._server = jupyter_server  # held, since a server that nobody holds ends
-        kernel = None if jupyter_server is None else _kernel_on(jupyter_server, kernel_name, kernel_id)
+        if jupyter_server is not None and (cwd is not None or env is not None or sandbox is not None):
+            raise ConfigError(
+                "cwd, env and sandbox belong to kernels of this process only: leave them out, or leave out the server. "
+                "On a server path= is the working directory."
+            )
+        if (label or path) and (jupyter_server is None or kernel_id is not None):
+            raise ConfigError(
+                "label and path belong to a kernel that is started on a server: give jupyter_server, and no kernel_id."
+            )
+        kernel = None
+        if jupyter_server is not None:
+            kernel = _kernel_on(jupyter_server, kernel_name, kernel_id, label=label, path=path)
         if pool is not None:
             if jupyter_server is not None or sandbox is not None or kernel_name != "python3":
                 raise ConfigError(
@@ -276,7 +291,7 @@ def checked_output_dir(output_dir: Path | str) -> Path:
     return path
 
 
-def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None) -> Kernel:
+def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None, *, label: str, path: str) -> Kernel:
     from cellblock.servers.connection_info import JupyterConnectable, JupyterConnectionInfo
 
     if isinstance(server, JupyterConnectionInfo):
@@ -287,7 +302,7 @@ def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None) -> Kernel:
         raise ConfigError("jupyter_server must be a JupyterConnectable or JupyterConnectionInfo.")
     from cellblock.kernels.remote import RemoteKernel
 
-    return RemoteKernel(info, kernel_name, kernel_id=kernel_id)
+    return RemoteKernel(info, kernel_name, kernel_id=kernel_id, label=label, path=path)
 
 
 def _not_ready(kernel: Kernel, timeout: float) -> str:
