@@ -9,6 +9,7 @@ import pytest
 
 from cellblock import JupyterCodeExecutor, Session, errors
 from cellblock.coding import CodeExecutorFactory
+from cellblock.coding.jupyter import JupyterConnectionInfo
 
 SOURCE = Path(errors.__file__).parent
 CLASSES = {name: getattr(errors, name) for name in errors.__all__}
@@ -70,6 +71,16 @@ BAD_ARGUMENTS = [
         lambda: JupyterCodeExecutor(kernel_id="x"),
         errors.ConfigError,
         "kernel_id names a kernel on a server: give jupyter_server as well.",
+    ),
+    (
+        lambda: JupyterCodeExecutor(JupyterConnectionInfo("127.0.0.1", False), cwd="/tmp"),
+        errors.ConfigError,
+        "cwd, env and sandbox belong to kernels of this process only: leave them out, or leave out the server. ",
+    ),
+    (
+        lambda: JupyterCodeExecutor(label="analysis"),
+        errors.ConfigError,
+        "label and path belong to a kernel that is started on a server: give jupyter_server, and no kernel_id.",
     ),
     (
         lambda: JupyterCodeExecutor(journal="/nosuch/run.ipynb"),

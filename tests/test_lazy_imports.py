@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = {
     "IPython", "anthropic", "docker", "genai_prices", "httpx2", "ipykernel", "jupyter_client", "jupyter_server", "markdown_it",
-    "nbconvert", "nbformat", "openai", "pydantic", "rich", "stamina", "tornado", "typer", "websockets", "zmq",
+    "nbconvert", "nbformat", "openai", "pydantic", "rich", "tornado", "typer", "websockets", "zmq",
 }  # fmt: skip
 
 RUN_A_CELL = "with Session() as session: assert session.run('6 * 7').text == '42'"

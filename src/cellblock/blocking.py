@@ -6,7 +6,9 @@ from several at once, inside a running event loop and inside a notebook, because
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import logging
 import weakref
 from typing import TYPE_CHECKING, Self
 
@@ -190,6 +192,8 @@ class SessionStream:
         return self._session.stream(self._code, timeout=self._timeout)
 
 
+_log = logging.getLogger(__name__)
+_CLOSE_WITHIN = 15.0  # seconds the end of the interpreter waits for all sessions together
 _OPEN: weakref.WeakSet[AsyncSession] = weakref.WeakSet()  # what the end of the interpreter must close
 
 
@@ -200,5 +204,17 @@ def _close(session: AsyncSession) -> None:
 
 @atexit.register
 def _close_all() -> None:
-    for session in list(_OPEN):
-        background_loop().call(session.close())
+    if sessions := list(_OPEN):
+        background_loop().call(_close_together(sessions))
+
+
+async def _close_together(sessions: list[AsyncSession]) -> None:
+    closing = [asyncio.create_task(session.close()) for session in sessions]
+    closed, left = await asyncio.wait(closing, timeout=_CLOSE_WITHIN)
+    for task in closed:
+        if (error := task.exception()) is not None:
+            _log.warning("A session could not be closed when the interpreter ended.", exc_info=error)
+    if left:
+        _log.warning(
+            "%d sessions could not be closed within %g s when the interpreter ended.", len(left), _CLOSE_WITHIN
+        )

@@ -31,23 +31,30 @@ class Connection:
     Args:
         kernel: What to start.
         on_message: Told of each message.
-        on_end: Told why, once the kernel is gone by itself and all it had sent was handed out.
+        on_end: Told why, once the kernel or the connection to it has ended by itself and all it had sent was handed out.
 
     Attributes:
-        generation: How often the kernel was started.
-        lost: Why the kernel that ran before this one ended, until somebody takes it.
+        generation: Which kernel this is: 1, then one more for each that has no state of the one before.
+        lost: Why the state of the kernel that ran before was lost, until somebody takes it.
+        dead: Whether it was the kernel that ended, rather than only the connection to it; meaningful once one of them has.
     """
 
     def __init__(self, kernel: Kernel, *, on_message: Callable[[Message], None], on_end: Callable[[str], None]) -> None:
         self.kernel = kernel
         self.generation = 0
         self.lost: str | None = None
+        self.dead = False
         self._on_message = on_message
         self._on_end = on_end
         self._transport: Transport | None = None
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._ended: str | None = None
+        self._unknown: str | None = (
+            None  # why the connection was lost, as long as nobody knows what became of the state
+        )
+        self._afresh = False  # whether the next start must not find the state of the kernel before
+        self._process = ""  # the sender in the messages of the last cell
 
     @property
     def live(self) -> bool:
@@ -59,6 +66,11 @@ class Connection:
         """Whether a start is on its way."""
         return self._starting is not None
 
+    @property
+    def starting_afresh(self) -> bool:
+        """Whether a start is on its way whose kernel has no state yet."""
+        return self.starting and (self._afresh or (self.kernel.is_ours and self.generation == 0))
+
     async def ensure(self) -> None:
         """Makes sure that a kernel is connected. A start goes on when its caller gives up: the next call has it.
 
@@ -69,7 +81,8 @@ class Connection:
         if self.live:
             return
         if self._ended is not None:
-            self.lost = self.lost or self._ended
+            if self.dead:
+                self.lost = self.lost or self._ended
             await self.drop()
         starting = self.begin_start()
         try:
@@ -79,7 +92,13 @@ class Connection:
                 self._starting = None  # a failure has now been told; the next call tries again
 
     def begin_start(self) -> asyncio.Task[None]:
-        """Starts a kernel in the background, if none is being started, and gives the start."""
+        """Starts a kernel in the background, if none is being started, and gives the start.
+
+        A start that failed while nobody waited for it is forgotten: what kept it from succeeding may be over.
+        """
+        if self._starting is not None and self._starting.done() and not self._starting.cancelled():
+            self._starting.exception()  # taken, so that nobody complains of it
+            self._starting = None
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
         return self._starting
@@ -94,6 +113,32 @@ class Connection:
             raise Disconnected("There is no connection to a kernel.")
         await self._transport.send(message)
 
+    def lose(self, why: str) -> None:
+        """Takes that the kernel is out of reach, so that what became of its state shows when it is reached again.
+
+        Args:
+            why: As a sentence.
+        """
+        self._unknown = self._unknown or why
+
+    def heard_from(self, process: str) -> None:
+        """Takes which process ran a cell: if it is not the one that ran the cell before, the state is lost.
+
+        Args:
+            process: The sender in the cell's messages; empty if it is not known.
+        """
+        if process and self._process not in ("", process):
+            self.generation += 1
+            self.lost = self.lost or "The kernel was restarted by another client or by its server."
+        self._process = process or self._process
+
+    async def discard(self) -> None:
+        """Closes the connection for good: the next start is of a kernel with no state of this one's."""
+        if not self.starting_afresh:
+            await self._end_start()
+        self._afresh = True
+        await self.drop()
+
     async def drop(self) -> None:
         """Closes the connection; the kernel stays until it is started again or stopped."""
         transport, self._transport, self._ended = self._transport, None, None
@@ -106,18 +151,25 @@ class Connection:
 
     async def close(self) -> None:
         """Stops the kernel."""
+        await self._end_start()
+        await self.kernel.stop()
+        await self.drop()
+
+    async def _end_start(self) -> None:
         starting, self._starting = self._starting, None
         if starting is not None:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-        await self.kernel.stop()
-        await self.drop()
 
     async def _start(self) -> None:
-        transport = await self.kernel.start()
+        transport = await self.kernel.start(afresh=self._afresh)
         self._transport = transport
-        self._ended = None
-        self.generation += 1
+        self._ended, self.dead = None, False
+        if not self.kernel.resumed:
+            self.generation += 1
+            self.lost = self.lost or self._unknown
+            self._process = ""
+        self._unknown, self._afresh = None, False
         self._watching = asyncio.create_task(self._watch(transport, self.kernel.died))
         self._starting = None
 
@@ -127,7 +179,10 @@ class Connection:
         try:
             await asyncio.wait((reading, died), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((reading, died), timeout=_END_GRACE)
-            self._ended = died.result() if died.done() else _why_it_ended(reading)
+            self.dead = died.done()
+            self._ended = died.result() if self.dead else _why_it_ended(reading)
+            if not self.dead:
+                self.lose(self._ended)
             self._on_end(self._ended)
         finally:
             reading.cancel()

@@ -7,10 +7,11 @@ import math
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from cellblock._core.execution import Execution
+from cellblock._core.execution import Execution, Phase
 from cellblock._core.last_words import read_last_words
 from cellblock._core.output_log import OutputLog
 from cellblock._core.outputs import ErrorOutput, Limits, Output, StreamOutput
+from cellblock._core.results import CellStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,12 @@ class RunningCell:
     Attributes:
         stop: Why it is being stopped, once it is.
         cancelled: Whether the waiting task was cancelled: the cell is stopped first, then the cancellation goes on.
-        death: Why its kernel died, once it has.
+        death: Why its kernel died or is out of reach, once it is.
+        out_of_reach: Whether only the way to the kernel was lost, so that nobody knows of the cell's end and of the state.
         failure: What an output or input handler of the caller raised.
+        left: Once it was given up and left in a kernel that is somebody else's, where it waits or runs on: a sentence for
+            the result, after what happened.
+        probe: Id of a request that only asks whether the kernel is there, and whether it has answered.
         lost: Characters that its kernel wrote before it died and that nobody has.
         ask_at: When to ask the kernel for what has not come, by the loop's clock: soon after only one of reply and idle came, and
             again soon after an answer that did not bring it.
@@ -67,6 +72,9 @@ class RunningCell:
         self.stop: Stop | None = None
         self.cancelled = False
         self.death: str | None = None
+        self.out_of_reach = False
+        self.left: str | None = None
+        self.probe, self.answered = "", False
         self.failure: BaseException | None = None
         self.lost = 0
         self.ask_at = math.inf
@@ -84,7 +92,17 @@ class RunningCell:
     @property
     def finished(self) -> bool:
         """Whether nothing more can come of it."""
-        return self.execution.over or self.death is not None
+        return self.execution.over or self.death is not None or self.left is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the kernel has not begun with it, as far as is known."""
+        return self.execution.phase is Phase.SENT
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the kernel has thrown it away without running it, as it does with what waits behind a cell that fails."""
+        return self.stop is None and self.execution.over and self.execution.status is CellStatus.NOT_RUN
 
     @property
     def unheard(self) -> bool:
@@ -96,6 +114,15 @@ class RunningCell:
         """Whether the kernel is gone, or about to be, because of this cell."""
         return self.death is not None or self.execution.asks_exit
 
+    def begin_again(self, request: Message) -> None:
+        """Forgets the request that was dropped.
+
+        Args:
+            request: The next, about to be sent.
+        """
+        self.execution = Execution(request)
+        self.ask_at, self._asked, self._silent_answers = math.inf, False, 0
+
     def receive(self, message: Message) -> Output | None:
         """Takes a message of the kernel's connection and gives the cell's output in it, if there is one."""
         if message.channel == "iopub":
@@ -105,6 +132,9 @@ class RunningCell:
             self.show(output)
         elif message.parent_id in self.fences:
             self._take_fence(message)
+        elif message.parent_id == self.probe:
+            self.answered = True
+            self.wake()
         if self.execution.over:
             self.wake()
         elif self.execution.half_over and not self._asked and math.isinf(self.ask_at):
@@ -165,6 +195,16 @@ class RunningCell:
                     self.show(StreamOutput("stderr" if name == "stderr" else "stdout", unsent))
         self.wake()
 
+    def lose_contact(self, cause: str) -> None:
+        """The kernel cannot be reached any more, and the cell may still be running in it.
+
+        Args:
+            cause: Why.
+        """
+        if not self.finished:
+            self.out_of_reach = True
+            self.die(cause)
+
     def wake(self) -> None:
         """Lets whoever waits look again."""
         if self._waiter is not None and not self._waiter.done():
@@ -191,6 +231,13 @@ class RunningCell:
             return False
         self._asked, self.ask_at = True, math.inf
         return True
+
+    async def answered_within(self, seconds: float) -> bool:
+        """Waits for the answer to the probe at most so long, and tells whether it came."""
+        until = self._loop.time() + seconds
+        while not self.answered and not self.finished and self._loop.time() < until:
+            await self.changed(until)
+        return self.answered
 
     async def finished_within(self, seconds: float) -> bool:
         """Waits for the end at most so long, and tells whether it came."""

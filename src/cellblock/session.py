@@ -109,6 +109,7 @@ class AsyncSession:
         self._spool_dir = spool_dir
         self._startup_code = startup_code
         self._prepared = 0  # the generation that has run it
+        self._left_running = 0  # the generation that may still run a cell we had to give up
         self._requests = Requests()
         self._turn = asyncio.Lock()
         self._owner = os.getpid()
@@ -227,8 +228,7 @@ class AsyncSession:
         deadline = self._deadline(timeout)
         await self.interrupt()
         async with deadline.enforced("The kernel was not restarted"), self._turn:
-            if not self._connection.starting:  # one on its way is as fresh as another would be
-                await self._connection.drop()
+            await self._connection.discard()
             await self._ready(deadline)
             self._connection.lost = None
 
@@ -279,6 +279,9 @@ class AsyncSession:
         """Makes sure of a live kernel that has run the startup code."""
         self._check_usable()
         await self._connection.ensure()
+        left_running, self._left_running = self._left_running, 0
+        if left_running == self.generation:
+            await self._ladder.interrupt()
         if self._startup_code is None or self._prepared == self.generation:
             return
         lost, self._connection.lost = self._connection.lost, None
@@ -291,11 +294,21 @@ class AsyncSession:
 
     def _on_kernel_end(self, cause: str) -> None:
         if self._cell is not None:
-            self._cell.die(cause, self.kernel.last_words())
+            if self._connection.dead:
+                self._cell.die(cause, self.kernel.last_words())
+            else:
+                self._cell.lose_contact(cause)
 
-    async def _abandon(self) -> None:
-        """The kernel cannot be kept: begin to start the next, which ends this one."""
-        await self._connection.drop()
+    async def _abandon(self, cell: RunningCell) -> None:
+        """The kernel, or the connection to it, cannot be kept: begin to start or to find the next, which ends this one."""
+        if cell.out_of_reach:
+            self._connection.lose(cell.death or "")
+            self._left_running = self.generation if self.kernel.is_ours else 0
+            await self._connection.drop()
+        elif self.kernel.is_ours:
+            await self._connection.discard()
+        else:
+            await self._connection.drop()
         if not self._closed:
             self._connection.begin_start()
 
@@ -350,16 +363,13 @@ class AsyncSession:
         cell = RunningCell(request, deadline, self._limits, FileSpool(self._spool_dir), on_output)
         self._cell = cell
         try:
-            try:
-                await self._connection.send(request)
-            except TransportError as error:
-                cell.die(str(error))
-            while not cell.finished and cell.stop is None:
-                if deadline.passed:
-                    cell.stop = Stop.DEADLINE
-                else:
-                    await self._ladder.until_over(cell)
-            if cell.stop is not None:
+            await self._send_and_wait(cell, request)
+            if cell.dropped:
+                # What ran before it, of another client or given up by us, failed and took it along: it may simply be sent again.
+                request = self._requests.again(request)
+                cell.begin_again(request)
+                await self._send_and_wait(cell, request)
+            if cell.stop is not None and not cell.finished:
                 await self._ladder.stop(cell)
             await self._ladder.settle(cell)
             result = await self._conclude(cell)
@@ -369,7 +379,7 @@ class AsyncSession:
             if cell.input_task is not None:
                 cell.input_task.cancel()
             if not cell.finished:
-                await self._abandon()
+                await self._abandon(cell)
         if cell.cancelled:
             cell.spool.discard()
             raise asyncio.CancelledError
@@ -378,13 +388,30 @@ class AsyncSession:
             raise cell.failure
         return result
 
+    async def _send_and_wait(self, cell: RunningCell, request: Message) -> None:
+        """Until the cell is over or is to be stopped. Sending takes as long as a dropped connection takes to be made again."""
+        try:
+            async with asyncio.timeout_at(cell.deadline.when):
+                await self._connection.send(request)
+        except TransportError as error:
+            cell.lose_contact(str(error))
+        except TimeoutError:
+            cell.stop = Stop.DEADLINE
+            cell.lose_contact("The connection to its kernel could not be made again in time.")
+        while not cell.finished and cell.stop is None:
+            if cell.deadline.passed:
+                cell.stop = Stop.DEADLINE
+            else:
+                await self._ladder.until_over(cell)
+
     async def _conclude(self, cell: RunningCell) -> CellResult:
+        self._connection.heard_from(cell.execution.process)
         generation = self.generation
         lost, self._connection.lost = self._connection.lost, None
         late, self._late = self._late.outputs(), OutputLog(_LATE_LIMITS)
         cell.show_lost_error()
         cell.close_spool()
-        result = verdict(cell, generation=generation, lost=lost, late=late)
+        result = verdict(cell, generation=generation, lost=lost, late=late, is_ours=self.kernel.is_ours)
         if cell.costs_kernel:
-            await self._abandon()
+            await self._abandon(cell)
         return result

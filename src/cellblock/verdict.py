@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["not_begun", "verdict"]
 
 
-def verdict(cell: RunningCell, *, generation: int, lost: str | None, late: tuple[Output, ...]) -> CellResult:
+_NOT_KNOWN = "Whether variables and imports are kept is not known: the next result says so if they are lost."
+_LOST = "All variables and imports are lost."
+
+
+def verdict(
+    cell: RunningCell, *, generation: int, lost: str | None, late: tuple[Output, ...], is_ours: bool
+) -> CellResult:
     """The result of a cell.
 
     Args:
         cell: It is over, or its kernel is gone.
         generation: Of the kernel that ran it.
-        lost: Why the kernel before it ended, if nobody was told yet.
+        lost: Why the state of the kernel before it was lost, if nobody was told yet.
         late: What earlier cells showed after they were over.
+        is_ours: Whether the kernel is, so that it is started again after its end.
     """
     execution = cell.execution
     status, causes = _status(cell), []
@@ -33,6 +40,10 @@ def verdict(cell: RunningCell, *, generation: int, lost: str | None, late: tuple
         causes.append(_stop_sentence(cell))
     elif status is CellStatus.DIED:
         causes.append(cell.death or "")
+    elif status is CellStatus.NOT_RUN:
+        causes.append(
+            "The cell did not run: the kernel dropped it because a cell before it, such as another client's, failed."
+        )
     elif execution.unanswered:
         causes.append("The kernel gave no answer to this cell, so whether its code succeeded is not known.")
     elif execution.asks_exit:
@@ -44,6 +55,7 @@ def verdict(cell: RunningCell, *, generation: int, lost: str | None, late: tuple
         error=execution.error,
         cause=" ".join(causes),
         state_kept=lost is None and not cell.costs_kernel,
+        state_note=_state_note(cell, is_ours=is_ours) if lost is None else "",
         generation=generation,
         execution_count=execution.execution_count,
         missing=execution.missing,
@@ -76,12 +88,32 @@ def _status(cell: RunningCell) -> CellStatus:
     return CellStatus.DIED if cell.death is not None else cell.execution.status
 
 
+def _state_note(cell: RunningCell, *, is_ours: bool) -> str:
+    """What there is to say instead of that the kernel was restarted."""
+    if cell.out_of_reach:
+        return _NOT_KNOWN
+    return "" if is_ours else _LOST
+
+
 def _stop_sentence(cell: RunningCell) -> str:
+    if cell.out_of_reach and cell.stop is Stop.DEADLINE:
+        return f"Timeout: the cell was given up after {_seconds(cell.deadline)} s. {cell.death}"
+    if cell.left:
+        return _left_sentence(cell)
     if cell.stop is Stop.DEADLINE:
         sentence = f"Timeout: the cell was stopped after {_seconds(cell.deadline)} s."
     else:
         sentence = "The cell was interrupted."
     return f"{sentence} {cell.death}" if cell.death else f"{sentence} Variables and imports are kept."
+
+
+def _left_sentence(cell: RunningCell) -> str:
+    by_deadline, seconds = cell.stop is Stop.DEADLINE, _seconds(cell.deadline)
+    if cell.waits:
+        what = f"Timeout: the cell did not begin within {seconds} s" if by_deadline else "The cell had not begun"
+        return f"{what}, {cell.left}"
+    what = f"Timeout: the cell was interrupted after {seconds} s" if by_deadline else "The cell was interrupted"
+    return f"{what} {cell.left}"
 
 
 def _incomplete_sentence(cell: RunningCell) -> str:
@@ -90,7 +122,9 @@ def _incomplete_sentence(cell: RunningCell) -> str:
     missing = _missing_words(execution) if execution.missing else ""
     if execution.server_dropped:
         limit = "the Jupyter server limits the rate of output and dropped some"
-        parts.append(f"The output is incomplete: {limit}{missing and f'; {missing}'}.")
+        parts.append(
+            f"The output is incomplete: {limit}{missing and f'; {missing}, and each can hold any amount of it'}."
+        )
     elif missing and cell.death is None:
         parts.append(f"The output is incomplete: {missing}.")
     if cell.lost:

@@ -489,3 +489,41 @@ async def test_8_a_handler_that_raises_ends_the_cell_and_is_raised(script, kerne
         with pytest.raises(LookupError, match="no answer"):
             await session.run("asks")
         assert (await session.run("ok")).ok
+
+
+# A kernel that is somebody else's, or out of reach
+
+
+async def test_a_waiting_cell_in_somebody_elses_kernel_interrupts_nothing(script):
+    kernel = ScriptedKernel(script, is_ours=False)
+    script.on("waits", interrupted())
+    script.on_request("kernel_info_request", busy(), reply(), idle())
+    async with AsyncSession(kernel, timeout=20) as session:
+        ran = await session.run("waits", timeout=0.3)
+        assert (ran.status, ran.state_kept, kernel.interrupts, kernel.starts) == (CellStatus.TIMEOUT, True, 0, 1)
+        assert "did not begin within 0.3 s, because another cell" in ran.cause
+
+
+async def test_a_cell_that_is_dropped_twice_did_not_run_and_says_why(script, session, kernel):
+    script.on("aborted", busy(), reply("aborted"), idle())
+    ran = await session.run("aborted")
+    assert (ran.status, ran.cause) == (
+        CellStatus.NOT_RUN,
+        "The cell did not run: the kernel dropped it because a cell before it, such as another client's, failed.",
+    )
+    assert len([m for m in kernel.received if m.msg_type == "execute_request"]) == 2
+
+
+async def test_a_kernel_that_is_found_again_keeps_its_generation(script, session):
+    async def is_found_again(stage):
+        stage.kernel.resumed = True
+
+    script.on_start()
+    script.on_start(is_found_again)
+    script.on("cut", busy(), hangs_up())
+    ran = await session.run("cut")
+    assert ran.notes[-1] == (
+        "Whether variables and imports are kept is not known: the next result says so if they are lost."
+    )
+    again = await session.run("ok")
+    assert (again.state_kept, again.generation, again.notes) == (True, 1, ())

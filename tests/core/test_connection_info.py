@@ -94,3 +94,40 @@ def test_the_repr_of_autogens_fields_is_a_dataclass_repr():
 )
 def test_this_machine_is_known(host, loopback):
     assert JupyterConnectionInfo(host, use_https=False).is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"host": "127.0.0.1:8888"},
+            r"^host must be without its port, not '127\.0\.0\.1:8888'\. Pass the port as port=\.$",
+        ),
+        ({"host": "two words"}, "^host must be a host name or an IP address"),
+        ({"host": None}, "^host must be a host name or an IP address, not None"),
+        ({"port": 99999}, r"^port must be a whole number from 1 to 65535, or None for none; it was 99999\.$"),
+        ({"port": -1}, "^port must be a whole number"),
+        ({"port": 0}, "^port must be a whole number"),
+        ({"port": "8888"}, "^port must be a whole number"),
+        ({"token": "geheim…"}, "^token must be of printable characters of Latin-1"),
+        ({"token": "geheim\r\nX-A: b"}, "^token must be of printable characters of Latin-1"),
+        ({"token": b"geheim"}, "^token must be text, or None for none; it was bytes"),
+        ({"headers": {"X-A": 5}}, "^headers must have values of printable Latin-1 text; that of 'X-A'"),
+        ({"headers": {"X-A": "geheim\n"}}, "^headers must have values"),
+        ({"headers": {"X-A": "geheim…"}}, "^headers must have values"),
+        ({"headers": {"X A": "geheim"}}, "^headers must have names of letters"),
+    ],
+)
+def test_what_cannot_be_is_refused_without_showing_what_is_secret(arguments, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        JupyterConnectionInfo(**{"host": "h", "use_https": False} | arguments)
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_token_is_taken_without_the_end_of_the_line_it_was_read_from():
+    assert JupyterConnectionInfo("h", False, token=" 00f3\n").request_headers == {"Authorization": "token 00f3"}
+
+
+def test_a_url_that_cannot_be_read_is_told():
+    with pytest.raises(ConfigError, match=r"^The URL of a Jupyter server cannot be read: Invalid IPv6 URL\.$"):
+        JupyterConnectionInfo.from_url("http://[::1")

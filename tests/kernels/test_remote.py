@@ -12,6 +12,7 @@ import socket
 import psutil
 import pytest
 
+from cellblock import CodeBlock, JupyterCodeExecutor
 from cellblock._core.kernel_ids import kernel_owner
 from cellblock._core.outputs import DisplayOutput
 from cellblock._core.results import CellStatus
@@ -67,6 +68,14 @@ async def test_the_id_names_its_owner(jupyter_server):
         await kernel.start()
         owner = kernel_owner(kernel.kernel_id)
         assert (owner.label, owner.pid) == ("my_analysis", os.getpid())
+
+
+def test_an_executors_kernel_has_a_label_and_a_folder(jupyter_server):
+    (jupyter_server.root / "work").mkdir(exist_ok=True)
+    with JupyterCodeExecutor(jupyter_server.info, label="analysis", path="work") as executor:
+        assert kernel_owner(executor.session.kernel.kernel_id).label == "analysis"
+        result = executor.execute_code_blocks([CodeBlock(code="import os; print(os.getcwd())", language="python")])
+        assert result.output.endswith("/work\n")
 
 
 async def test_two_sessions_on_one_server_do_not_share_anything(jupyter_server):

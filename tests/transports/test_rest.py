@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import socket
 import threading
 
@@ -13,7 +14,7 @@ import pytest
 import trustme
 
 from cellblock._core import server_api
-from cellblock.errors import AuthError, ConfigError, ConnectError, KernelStartError, RemoteProtocolError
+from cellblock.errors import AuthError, ConfigError, ConnectError, KernelSpecNotFound, RemoteProtocolError
 from cellblock.servers.connection_info import JupyterConnectionInfo
 from cellblock.transports.rest import AsyncJupyterClient, JupyterClient
 from cellblock.transports.websocket import WebSocketTransport
@@ -83,6 +84,16 @@ def test_a_server_without_a_token_lets_us_in(tmp_path):
         assert client.delete_kernel(client.start_kernel("python3"))
 
 
+def test_a_server_without_a_token_that_is_given_one_says_what_to_do(tmp_path):
+    with (
+        stock_server(tmp_path, token="") as server,
+        pytest.raises(
+            AuthError, match=r"refused our token\. Check it against .* or leave token= out if that was none\.$"
+        ),
+    ):
+        JupyterClient(dataclasses.replace(server.info, token="abc")).start_kernel("python3")
+
+
 def test_a_base_path(tmp_path):
     with stock_server(tmp_path, "--ServerApp.base_url=/user/ann") as server:
         info = JupyterConnectionInfo.from_url(f"{server.info.url}/user/ann/lab?token={server.info.token}")
@@ -91,8 +102,10 @@ def test_a_base_path(tmp_path):
             JupyterClient(server.info).list_kernels()
 
 
-def test_an_unknown_kernelspec_is_a_start_error(any_server):
-    with pytest.raises(KernelStartError, match="could not start a kernel 'nonexistent'"):
+def test_an_unknown_kernelspec_is_named_with_those_there_are(any_server):
+    with pytest.raises(
+        KernelSpecNotFound, match=r"Kernel nonexistent is not installed\. The server .* has these: bash,"
+    ):
         JupyterClient(any_server.info).start_kernel("nonexistent")
 
 
@@ -133,6 +146,44 @@ def test_what_is_no_jupyter_server(answer, kind, words):
         JupyterClient(JupyterConnectionInfo("127.0.0.1", False, port)).list_kernels()
 
 
+@pytest.mark.parametrize("status", [b"204 No Content", b"200 OK"])
+def test_an_answer_with_nothing_in_it(status):
+    answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with _listening(answer=answer) as port:
+        client = JupyterClient(JupyterConnectionInfo("127.0.0.1", False, port))
+        for call in (client.list_kernels, client.list_kernel_specs, lambda: client.start_kernel("python3")):
+            with pytest.raises(RemoteProtocolError, match="no JSON of Jupyter's"):
+                call()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:geheim@127.0.0.1:1", "socks://user:geheim@127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used(monkeypatch, proxy):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigError, match=r"^The proxy that the environment names .* cannot be used") as caught:
+        JupyterClient(JupyterConnectionInfo("server.invalid", False, 80))
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_proxy_that_does_not_run_is_not_taken_for_the_server(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    info = JupyterConnectionInfo("server.invalid", False, 80)
+    with pytest.raises(ConnectError, match="nothing listens at the proxy that the environment names"):
+        JupyterClient(info).list_kernels()
+    with pytest.raises(ConnectError, match="nothing listens at the proxy that the environment names"):
+        asyncio.run(WebSocketTransport(info, "x").open())
+
+
+@pytest.mark.parametrize("host", ["a" * 300, "a..b"])
+def test_a_name_that_no_host_can_have(host):
+    info = JupyterConnectionInfo(host, False, 80)
+    with pytest.raises((ConfigError, ConnectError)):
+        JupyterClient(info).list_kernels()
+    with pytest.raises(ConnectError):
+        asyncio.run(WebSocketTransport(info, "x").open())
+
+
 def test_a_server_that_accepts_and_says_nothing():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         info = JupyterConnectionInfo("127.0.0.1", False, listener.getsockname()[1])
@@ -140,11 +191,14 @@ def test_a_server_that_accepts_and_says_nothing():
             JupyterClient(info, timeout=0.2).list_kernels()
 
 
-def test_a_call_that_may_be_repeated_is_while_a_proxy_cannot_reach_the_server():
+def test_a_call_that_may_be_repeated_is_while_a_proxy_cannot_reach_the_server(caplog):
+    caplog.set_level(logging.INFO)
     busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     ready = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
     with _listening(answers=[busy, busy, ready]) as port:
         assert JupyterClient(JupyterConnectionInfo("127.0.0.1", False, port)).list_kernels() == []
+    assert [record.levelname for record in caplog.records if "Asking again" in record.message] == ["INFO", "INFO"]
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
     with _listening(answers=[busy, ready]) as port, pytest.raises(server_api.ServerBusyError, match="answered 503"):
         JupyterClient(JupyterConnectionInfo("127.0.0.1", False, port)).start_kernel("python3")
 

@@ -169,13 +169,13 @@ async def test_pings_keep_a_connection_that_a_proxy_would_cut_for_idleness(jupyt
         assert transport.interruptions == 0
 
 
-async def test_a_server_that_vanished_is_an_error_at_once_and_ever_after(jupyter_server):
+async def test_a_server_that_vanished_is_an_error_soon_and_ever_after(jupyter_server):
     info = jupyter_server.info
     async with FaultProxy(info) as proxy, kernel_on(info) as kernel_id, connected(proxy.info, kernel_id) as transport:
         await run(transport, "1")
         await proxy.refuse()
         await proxy.cut()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):  # of which the server may refuse us for 5
             with pytest.raises(Disconnected, match=r"dropped and could not be made again.*nothing listens"):
                 await _until_the_end(transport)
             for _ in range(3):

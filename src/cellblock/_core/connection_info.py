@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ _PAGES = frozenset({"api", "doc", "edit", "lab", "login", "nbclassic", "notebook
 # out. We are no web page: any value will do.
 _XSRF = {"Cookie": "_xsrf=63656c6c626c6f636b", "X-XSRFToken": "63656c6c626c6f636b"}
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+
 
 @dataclass(frozen=True, repr=False)
 class JupyterConnectionInfo:
@@ -36,7 +39,7 @@ class JupyterConnectionInfo:
         port: The port; None leaves it out of the URL.
         token: Sent as ``Authorization: token …``; None or an empty string sends nothing.
         base_path: Where on the host the server is ("/user/ann" behind JupyterHub); empty at the root.
-        headers: More headers for every request, such as those a gateway in front of the server wants.
+        headers: More headers for every request, such as those a gateway in front of the server wants. Values are text.
         ca_file: A PEM file with the authorities to trust instead of the system's.
         verify: False accepts any certificate: anybody on the way can then read and change everything.
     """
@@ -51,12 +54,10 @@ class JupyterConnectionInfo:
     verify: bool = True
 
     def __post_init__(self) -> None:
-        host = self.host.removeprefix("[").removesuffix("]")
-        if not host or any(c in host for c in "/@?# "):
-            raise ConfigError(
-                f"host must be a host name or an IP address, not {self.host!r}. "
-                "For a whole URL use JupyterConnectionInfo.from_url(url)."
-            )
+        host = _checked_host(self.host)
+        _check_port(self.port)
+        object.__setattr__(self, "token", _checked_token(self.token))
+        _check_headers(self.headers)
         base_path = quote(self.base_path.strip("/"), safe="/%:@~!$&'()*+,;=-._")
         object.__setattr__(self, "host", host)
         object.__setattr__(self, "base_path", f"/{base_path}" if base_path else "")
@@ -85,7 +86,10 @@ class JupyterConnectionInfo:
         Raises:
             ConfigError: It is no http or https URL.
         """
-        parts = urlsplit(url.strip())
+        try:
+            parts = urlsplit(url.strip())
+        except ValueError as error:
+            raise ConfigError(f"The URL of a Jupyter server cannot be read: {error}.") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(
                 f"A Jupyter server's URL looks like http://127.0.0.1:8888/?token=…, not like {_shown(url)!r}."
@@ -95,7 +99,7 @@ class JupyterConnectionInfo:
         try:
             port = parts.port
         except ValueError as error:
-            raise ConfigError(f"The port in {_shown(url)!r} is not a number from 0 to 65535.") from error
+            raise ConfigError(f"The port in {_shown(url)!r} is not a number from 1 to 65535.") from error
         in_url = parse_qs(parts.query).get("token", [None])[0]
         return cls(
             parts.hostname,
@@ -146,6 +150,52 @@ class JupyterConnectionInfo:
         fields += [f"{name}={value!r}" for name, value in rest.items()]
         fields += [f"headers={dict.fromkeys(self.headers, '***')!r}"] if self.headers else []
         return f"JupyterConnectionInfo({', '.join(fields)})"
+
+
+def _checked_host(host: str) -> str:
+    """The host without the brackets of an IPv6 address."""
+    bare = host.removeprefix("[").removesuffix("]") if isinstance(host, str) else ""
+    if not bare or any(c in bare for c in "/@?#") or any(c.isspace() for c in bare):
+        raise ConfigError(
+            f"host must be a host name or an IP address, not {host!r}. "
+            "For a whole URL use JupyterConnectionInfo.from_url(url)."
+        )
+    if bare.count(":") == 1:
+        raise ConfigError(f"host must be without its port, not {host!r}. Pass the port as port=.")
+    return bare
+
+
+def _check_port(port: int | None) -> None:
+    if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536):
+        raise ConfigError(f"port must be a whole number from 1 to 65535, or None for none; it was {port!r}.")
+
+
+def _checked_token(token: str | None) -> str | None:
+    """The token without the white space around it, which a file's last line brings. Never shown, whatever is wrong with it."""
+    if token is None:
+        return None
+    if not isinstance(token, str):
+        raise ConfigError(f"token must be text, or None for none; it was {type(token).__name__}.")
+    token = token.strip()
+    if not _fits_header(token):
+        raise ConfigError(
+            "token must be of printable characters of Latin-1 only, as HTTP's headers are. Copy it again."
+        )
+    return token
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigError(f"headers must have names of letters, digits and hyphens; one was {name!r}.")
+        if not isinstance(value, str) or not _fits_header(value):
+            raise ConfigError(
+                f"headers must have values of printable Latin-1 text; that of {name!r} is something else."
+            )
+
+
+def _fits_header(value: str) -> bool:
+    return all(c == "\t" or (c.isprintable() and ord(c) < 256) or c == "\xa0" for c in value)
 
 
 def _base_path(path: str) -> str:

@@ -109,6 +109,11 @@ class Execution:
         return self._count.closed
 
     @property
+    def process(self) -> str:
+        """The sender in the cell's first message: another than in the cell before is another process; empty if not known."""
+        return self._count.sender
+
+    @property
     def unanswered(self) -> bool:
         """Whether the cell is over without the kernel's word on how it ended."""
         return self._lost_reply

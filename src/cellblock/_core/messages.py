@@ -128,6 +128,14 @@ class Requests:
         }
         return self.make("execute_request", content)
 
+    def again(self, request: Message) -> Message:
+        """The same request under a new id.
+
+        Args:
+            request: What was sent before.
+        """
+        return self.make(request.msg_type, request.content, channel=request.channel)
+
     def reply_to(self, request: Message, msg_type: str, content: dict[str, Any]) -> Message:
         """A message that answers one of the kernel's own requests, such as ``input_request``.
 

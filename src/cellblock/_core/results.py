@@ -48,7 +48,8 @@ class CellResult:
         error: The exception that ended it, if one did.
         cause: For a cell that did not end by itself: a sentence that says why ("The cell was stopped after 2 s."). Also what
             went wrong around a cell, such as a journal that could not be written.
-        state_kept: Whether the kernel's variables and imports are still there.
+        state_kept: Whether the kernel's variables and imports are known to be still there.
+        state_note: What is to be said where they are not, if it is something else than that the kernel was restarted.
         generation: Which kernel of the session ran it: 1, then one more for each restart.
         execution_count: The cell's number in its kernel, as in ``In [3]``.
         missing: Messages of this cell that the kernel sent and that never came; 0 as far as is known.
@@ -63,6 +64,7 @@ class CellResult:
     error: ErrorOutput | None = None
     cause: str = ""
     state_kept: bool = True
+    state_note: str = ""
     generation: int = 1
     execution_count: int | None = None
     missing: int = 0
@@ -83,8 +85,9 @@ class CellResult:
     @property
     def notes(self) -> tuple[str, ...]:
         """Plain sentences a reader must know beside the outputs: why it ended, what is missing, whether state was lost."""
-        lost = "" if self.state_kept else "The kernel was restarted: all variables and imports were lost."
-        return tuple(note for note in (self.cause, self.incomplete, lost) if note)
+        restarted = "The kernel was restarted: all variables and imports were lost."
+        state = "" if self.state_kept else self.state_note or restarted
+        return tuple(note for note in (self.cause, self.incomplete, state) if note)
 
     @property
     def text(self) -> str:

@@ -113,10 +113,8 @@ def read_answer(call: ApiCall[T], answer: Answer, server: str, *, has_token: boo
         return call.absent()
     if not 200 <= answer.status < 300:
         _refuse(call, answer, server, has_token=has_token)
-    if not answer.body:
-        return call.read(None)
     try:
-        return call.read(json.loads(answer.body))
+        return call.read(json.loads(answer.body) if answer.body else None)
     except (ValueError, KeyError, TypeError) as error:
         raise RemoteProtocolError(_not_jupyter(call, answer, server)) from error
 
@@ -157,10 +155,13 @@ def _unauthorized(asked: str, message: str, hint: str, *, has_token: bool) -> Au
     if not has_token:
         wants = f"{asked}, but wants a token and none was given."
         return AuthError(f"{wants} Pass token= (the server prints it when it starts).{also}", wants_token=wants)
+    check = "Check it against the one the server was started with"
+    if (
+        "_xsrf" in message
+    ):  # said of a wrong token, and of any where none is needed: a web page would need something else
+        return AuthError(f"{asked}, but refused our token. {check}, or leave token= out if that was none.{also}")
     said = f" ({message})" if message and message != "Forbidden" else ""
-    return AuthError(
-        f"{asked}, but refused our token{said}. Check it against the one the server was started with.{also}"
-    )
+    return AuthError(f"{asked}, but refused our token{said}. {check}.{also}")
 
 
 def _not_jupyter(call: ApiCall[Any], answer: Answer, server: str) -> str:

@@ -28,7 +28,7 @@ REQUIRED = ("pyzmq", "jupyter_client", "ipykernel", "pydantic", "markdown-it-py"
 """The packages that cellblock is always installed with."""
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "server": ("websockets", "httpx2", "stamina", "jupyter_server"),
+    "server": ("websockets", "httpx2", "jupyter_server"),
     "docker": ("docker",),
     "agents": ("openai", "genai-prices"),
     "anthropic": ("anthropic", "genai-prices"),

@@ -67,6 +67,16 @@ class LocalKernel:
         self._last_words = b""
 
     @property
+    def is_ours(self) -> bool:
+        """True: ``start`` has started it."""
+        return True
+
+    @property
+    def resumed(self) -> bool:
+        """False: each start is of a fresh kernel."""
+        return False
+
+    @property
     def language(self) -> str:
         """The language of the code it runs, as its kernelspec names it."""
         return self._spec.language
@@ -82,8 +92,11 @@ class LocalKernel:
         """What the kernel that died last wrote before, as ``cellblock._core.last_words`` reads it."""
         return self._last_words
 
-    async def start(self) -> ZmqTransport:
+    async def start(self, *, afresh: bool = True) -> ZmqTransport:  # noqa: ARG002
         """Starts the kernel, or a fresh one in the place of the old.
+
+        Args:
+            afresh: Always so: nothing but the kernel's end ends the connection to it.
 
         Raises:
             KernelStartError: It ended before it was ready; the message has its own words.

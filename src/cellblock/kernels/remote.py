@@ -7,29 +7,29 @@ import contextlib
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellblock._core.kernel_ids import KernelOwner, kernel_id_for
-from cellblock._core.messages import Requests
-from cellblock._core.server_api import kernel_spec_of
-from cellblock.errors import CellblockError, Disconnected, KernelSpecNotFound, KernelStartError, TransportError
+from cellblock.errors import CellblockError, KernelStartError, TransportError
+from cellblock.kernels.subscription import until_subscribed
+from cellblock.kernels.watched_transport import WatchedTransport
 from cellblock.transports.rest import AsyncJupyterClient
 from cellblock.transports.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from cellblock._core.connection_info import JupyterConnectionInfo
-    from cellblock._core.messages import Message
+    from cellblock._core.server_api import JsonObject
     from cellblock.transports import Transport
 
 __all__ = ["RemoteKernel"]
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 _WATCH_INTERVAL = 5.0  # seconds between looks whether the server still has the kernel
-_ASK_EVERY = 0.1  # seconds between questions to a kernel whose outputs do not reach us yet
-_SUBSCRIBED_WITHIN = 5.0  # seconds; a kernel that does not answer on its control channel is believed after that
-_LAST_WORDS = "last_words"  # type of a message of our own servers; see servers/local_server_main.py
+_STOP_WITHIN = 6.0  # seconds for a server to end a kernel; Jupyter Server kills one that does not end after 5
 _CANCEL_GRACE = 5.0  # seconds a cancelled start waits for the server, so that it can stop the kernel again
 
 
@@ -37,7 +37,8 @@ class RemoteKernel:
     """Controls one kernel through a Jupyter server.
 
     Without ``kernel_id`` the kernel is ours: ``start`` starts it and ``stop`` ends it. With it, the kernel is somebody
-    else's: ``start`` connects to it as it is, and ``stop`` leaves it running. A second ``start`` restarts either.
+    else's: ``start`` connects to it as it is, and ``stop`` leaves it running. A second ``start`` connects again to what
+    still runs; one that is to be ``afresh`` restarts either kind.
 
     Args:
         connection_info: Where the server is.
@@ -70,12 +71,17 @@ class RemoteKernel:
         self._start_timeout = start_timeout
         self._reconnect_timeout = reconnect_timeout
         self._client: AsyncJupyterClient | None = None
-        self._transport: _WatchedTransport | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._transport: WatchedTransport | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._died: asyncio.Future[str] | None = None
         self._strays: set[str] = set()  # kernels the server may or may not have started for us
         self._used = False  # we have been connected to the kernel, so there is state to lose
-        self._fresh = False  # the server has restarted the kernel since
+        self._fresh = False  # the kernel has been restarted since
+        self._dead = False  # the kernel has died since, and nobody has restarted it
+        self._resumed = False
+        self._process = self._answered = (
+            ""  # sender in the kernel's messages: of the last, of the answer to a new connection
+        )
         self._last_words = b""
 
     @property
@@ -84,13 +90,18 @@ class RemoteKernel:
         return self._ours
 
     @property
+    def resumed(self) -> bool:
+        """Whether the last ``start`` found the very kernel again that ran before, with its state."""
+        return self._resumed
+
+    @property
     def language(self) -> str:
         """The language of the code it runs, as its kernelspec names it; known once it has started."""
         return self._language
 
     @property
     def died(self) -> asyncio.Future[str]:
-        """Resolves with a sentence that says why when the kernel, or the way to it, is gone."""
+        """Resolves with a sentence that says why when the kernel dies or is gone from the server."""
         if self._died is None:
             self._died = asyncio.get_running_loop().create_future()
         return self._died
@@ -99,14 +110,17 @@ class RemoteKernel:
         """What the kernel that died last wrote before, if its server is one of ours, which keep that."""
         return self._last_words
 
-    async def start(self) -> Transport:
-        """Starts the kernel or, for one that somebody else started, connects to it; a second time, restarts it.
+    async def start(self, *, afresh: bool = False) -> Transport:
+        """Starts the kernel, or connects to one that runs already.
 
         After an error ``stop`` must still be called: what the server has done of it may have to be undone.
 
+        Args:
+            afresh: Whether a kernel that we were connected to before is to be restarted.
+
         Raises:
             KernelSpecNotFound: The server has no such kernelspec.
-            KernelStartError: It could not start the kernel, or has none of the id.
+            KernelStartError: It could not start the kernel, or has none of the id, or no longer.
             AuthError: It refused our token.
             ConnectError: It cannot be reached.
             RemoteProtocolError: It is no Jupyter server.
@@ -115,22 +129,34 @@ class RemoteKernel:
         self._died, self._last_words = None, b""
         if self._client is None:
             self._client = AsyncJupyterClient(self.connection_info, timeout=self._start_timeout)
-        kernel_id = await self._provide(self._client)
+        self._answered = ""
         first = self._ours and not self._used
+        kernel_id = await self._provide(self._client, afresh=afresh)
         learning = self._run(self._learn_language(self._client))
         # Not gathered: a cancellation just when both are done would lose the open connection.
-        self._transport = _WatchedTransport(await self._connect(kernel_id, first=first), self)
+        self._transport = WatchedTransport(await self._connect(kernel_id, first=first), self)
         await learning
-        self._used, self._fresh = True, False
+        # A kernel that does not number its messages cannot be told from another; its server tells of a restart.
+        another = self._answered and self._process and self._answered != self._process
+        self._resumed = self._used and not self._fresh and not another
+        self._process = self._answered or (self._process if self._resumed else "")
+        self._used, self._fresh, self._dead = True, False, False
         self._run(self._watch_server(self._client, kernel_id))
         for stray in self._strays:
             self._run(_delete(self._client, stray))
         return self._transport
 
     async def interrupt(self) -> None:
-        """Asks the server to interrupt the kernel. A caller who does not wait for the answer is obeyed all the same."""
-        if self._client is not None and self.kernel_id is not None:
-            await asyncio.shield(self._run(self._interrupt(self._client, self.kernel_id)))
+        """Asks the server to interrupt the kernel. A caller who does not wait for the answer is obeyed all the same.
+
+        Raises:
+            CellblockError: The server could not be asked, or could not do it.
+        """
+        if self._client is None or self.kernel_id is None:
+            return
+        failure = await asyncio.shield(self._run(self._interrupt(self._client, self.kernel_id)))
+        if failure is not None:
+            raise failure
 
     async def stop(self) -> None:
         """Ends the kernel if it is ours, and the connection; may be called more than once."""
@@ -146,7 +172,7 @@ class RemoteKernel:
             # One after the other: of a client that leaves while its kernel ends, the server keeps the sockets for ever.
             if self._transport is not None:
                 self._transport.expect_end()
-            await asyncio.gather(*(_delete(client, kernel_id) for kernel_id in ours))
+            await asyncio.gather(*(_stop(client, kernel_id) for kernel_id in ours))
             await self._disconnect()
         finally:
             await client.close()
@@ -159,6 +185,14 @@ class RemoteKernel:
         """
         self._last_words = memory
 
+    def note_process(self, sender: str) -> None:
+        """Takes which process the kernel's messages come from.
+
+        Args:
+            sender: As ``MessageNumber`` has it.
+        """
+        self._process = sender
+
     def report_death(self, sentence: str, *, fresh: bool = False, gone: bool = False) -> None:
         """Resolves ``died``.
 
@@ -167,35 +201,53 @@ class RemoteKernel:
             fresh: Whether the server has already started the kernel again.
             gone: Whether the server has no such kernel any more.
         """
-        self._fresh = fresh
+        self._fresh, self._dead = fresh, not fresh
         if gone and self._ours and self.kernel_id is not None:
             self._strays.add(self.kernel_id)  # in case it is only about to go: the next start is of another kernel
             self.kernel_id = None
         if not self.died.done():
             self.died.set_result(sentence)
 
-    def _run(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _provide(self, client: AsyncJupyterClient) -> str:
-        """Makes sure that the server runs a kernel for us that has no state of ours, and gives its id."""
-        if self.kernel_id is None:
+    async def _provide(self, client: AsyncJupyterClient, *, afresh: bool) -> str:
+        """Makes sure that the server runs a kernel for us, and gives its id."""
+        if self._ours and (self.kernel_id is None or not self._used):
+            # A start before may not have got further than this; the server answers with the kernel it has.
             return await self._launch(client)
-        if self._used and not self._fresh:
+        assert self.kernel_id is not None
+        if afresh and self._used and not self._fresh:
             return await self._restart(client, self.kernel_id)
-        if self._ours:  # a start that did not get further than this; the server answers with the kernel it has
-            return await self._launch(client)
         model = await client.get_kernel(self.kernel_id)
-        if model is None:
-            raise KernelStartError(
-                f"Kernel {self.kernel_id} was to be attached to, but the server at {self.connection_info.url} has no "
-                "kernel of that id. `cellblock kernels list` shows those it has."
-            )
+        if self._ours and model is None:
+            return await self._launch(client)
+        if self._ours and (self._dead or _is_dead(model)):
+            return await self._restart(client, self.kernel_id)
+        if model is None or _is_dead(model):
+            raise KernelStartError(self._why_not_attached(dead=model is not None))
         self.name = str(model.get("name", self.name))
         return self.kernel_id
+
+    def _why_not_attached(self, *, dead: bool) -> str:
+        where = f"the server at {self.connection_info.url}"
+        if dead:
+            return (
+                f"Kernel {self.kernel_id} on {where} died and could not be started again by it. It is somebody else's; "
+                "restart() starts it afresh all the same."
+            )
+        if self._used:
+            return (
+                f"Kernel {self.kernel_id} is no longer on {where}, so its variables are lost. It was somebody else's and is "
+                "not replaced: attach to another kernel, or leave out kernel_id to start one."
+            )
+        return (
+            f"Kernel {self.kernel_id} was to be attached to, but {where} has no "
+            "kernel of that id. `cellblock kernels list` shows those it has."
+        )
 
     async def _launch(self, client: AsyncJupyterClient) -> str:
         # The id is ours before the server knows it, so that a start which does not get its answer leaves no kernel that
@@ -205,9 +257,6 @@ class RemoteKernel:
         starting = asyncio.ensure_future(client.start_kernel(self.name, kernel_id=wanted, path=self.path))
         try:
             self.kernel_id = await asyncio.shield(starting)
-        except KernelStartError as error:
-            await self._check_kernelspec(client, error)
-            raise
         except asyncio.CancelledError:
             self._strays.add(wanted)
             await asyncio.wait({starting}, timeout=_CANCEL_GRACE)  # what is not there yet cannot be deleted
@@ -215,6 +264,7 @@ class RemoteKernel:
         except TransportError:
             self._strays.add(wanted)
             raise
+        self._fresh, self._dead = True, False
         return self.kernel_id
 
     async def _restart(self, client: AsyncJupyterClient, kernel_id: str) -> str:
@@ -227,16 +277,19 @@ class RemoteKernel:
             await _delete(client, kernel_id)
             self.kernel_id = None
             return await self._launch(client)
+        self._fresh, self._dead = True, False
         return kernel_id
 
-    async def _interrupt(self, client: AsyncJupyterClient, kernel_id: str) -> None:
+    async def _interrupt(self, client: AsyncJupyterClient, kernel_id: str) -> CellblockError | None:
+        """Gives the failure instead of raising it: there may be nobody left to take it."""
         try:
             found = await client.interrupt_kernel(kernel_id)
         except CellblockError as error:
-            _log.warning("Kernel %s could not be interrupted: %s", kernel_id, error)
-        else:
-            if not found:
-                self.report_death(_deleted(kernel_id), gone=True)
+            _log.info("Kernel %s could not be interrupted: %s", kernel_id, error)
+            return error
+        if not found:
+            self.report_death(_deleted(kernel_id), gone=True)
+        return None
 
     async def _learn_language(self, client: AsyncJupyterClient) -> None:
         if self._language:
@@ -244,14 +297,6 @@ class RemoteKernel:
         with contextlib.suppress(CellblockError):  # a server that does not tell can still run code
             specs = (await client.list_kernel_specs()).get("kernelspecs", {})
             self._language = str(specs.get(self.name, {}).get("spec", {}).get("language", "")).lower()
-
-    async def _check_kernelspec(self, client: AsyncJupyterClient, error: KernelStartError) -> None:
-        """Servers answer 500 for an unknown kernelspec; this finds out whether that was it."""
-        specs = await client.list_kernel_specs()
-        try:
-            kernel_spec_of(specs, self.name, self.connection_info.url)
-        except KernelSpecNotFound as unknown:
-            raise unknown from error
 
     async def _connect(self, kernel_id: str, *, first: bool) -> WebSocketTransport:
         transport = WebSocketTransport(
@@ -263,29 +308,11 @@ class RemoteKernel:
         await transport.open()
         try:
             if not first:
-                await self._until_subscribed(transport)
+                self._answered = await until_subscribed(transport)
         except BaseException:
             await transport.close()
             raise
         return transport
-
-    async def _until_subscribed(self, transport: WebSocketTransport) -> None:
-        """Asks the kernel for anything until the answer comes on iopub too.
-
-        A server does this itself before it lets us in, except for a kernel it believes busy, which it does of one that it
-        has killed in the middle of a cell; the first outputs would then be lost. The control channel answers while a
-        cell of somebody else's runs; for a kernel that has none, waiting is limited.
-        """
-        requests = Requests()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SUBSCRIBED_WITHIN):
-                while True:
-                    await transport.send(requests.make("kernel_info_request", {}, channel="control"))
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_ASK_EVERY):
-                            while not _is_of(await transport.receive(), requests):
-                                pass
-                            return
 
     async def _disconnect(self) -> None:
         tasks = list(self._tasks)
@@ -303,79 +330,24 @@ class RemoteKernel:
                 model = await client.get_kernel(kernel_id)
                 if model is None:
                     return self.report_death(_deleted(kernel_id), gone=True)
-                if model.get("execution_state") == "dead":
+                if _is_dead(model):
                     return self.report_death(f"Kernel {kernel_id} died and the server could not start it again.")
 
 
-class _WatchedTransport:
-    """A transport whose messages, and whose end, tell its kernel when it died."""
-
-    def __init__(self, transport: WebSocketTransport, kernel: RemoteKernel) -> None:
-        self._transport = transport
-        self._kernel = kernel
-        self._closed = False
-
-    @property
-    def interruptions(self) -> int:
-        """How often the connection dropped and was made again; messages may be missing each time."""
-        return self._transport.interruptions
-
-    @property
-    def on_resume(self) -> Callable[[], None]:
-        """Called each time."""
-        return self._transport.on_resume
-
-    @on_resume.setter
-    def on_resume(self, callback: Callable[[], None]) -> None:
-        self._transport.on_resume = callback
-
-    def expect_end(self) -> None:
-        """From now on the kernel's end is no news."""
-        self._closed = True
-
-    async def send(self, message: Message) -> None:
-        """See ``WebSocketTransport``."""
-        await self._transport.send(message)
-
-    async def receive(self) -> Message:
-        """See ``WebSocketTransport``."""
-        try:
-            message = await self._transport.receive()
-        except Disconnected as error:
-            if not self._closed:
-                self._kernel.report_death(str(error))
-            raise
-        if self._closed:
-            return message
-        if message.msg_type == "status":
-            self._look_at_status(message)
-        elif message.msg_type == "shutdown_reply" and message.channel == "iopub":
-            self._look_at_shutdown(message)
-        elif message.msg_type == _LAST_WORDS:
-            self._kernel.keep_last_words(b"".join(message.buffers))
-        return message
-
-    async def close(self) -> None:
-        """See ``WebSocketTransport``."""
-        self._closed = True
-        await self._transport.close()
-
-    def _look_at_status(self, message: Message) -> None:
-        state = message.content.get("execution_state")
-        if state == "restarting":
-            self._kernel.report_death("The kernel died and the server started it again.", fresh=True)
-        elif state == "dead":
-            self._kernel.report_death("The kernel died and the server could not start it again.")
-
-    def _look_at_shutdown(self, message: Message) -> None:
-        if message.content.get("restart"):
-            self._kernel.report_death("The kernel was restarted by another client of the server.", fresh=True)
-        else:
-            self._kernel.report_death("The kernel was shut down by another client of the server.", gone=True)
+def _is_dead(model: JsonObject | None) -> bool:
+    return model is not None and model.get("execution_state") == "dead"
 
 
-def _is_of(message: Message, requests: Requests) -> bool:
-    return message.channel == "iopub" and message.parent_header.get("session") == requests.session
+async def _stop(client: AsyncJupyterClient, kernel_id: str) -> None:
+    try:
+        async with asyncio.timeout(_STOP_WITHIN):
+            await _delete(client, kernel_id)
+    except TimeoutError:
+        _log.warning(
+            "Kernel %s was to be stopped, but the server at %s did not answer within %g s. It may still be there: "
+            "`cellblock kernels stop %s` stops it once the server answers.",
+            *(kernel_id, client.connection_info.url, _STOP_WITHIN, kernel_id),
+        )
 
 
 async def _delete(client: AsyncJupyterClient, kernel_id: str) -> None:

@@ -98,10 +98,14 @@ class ScriptedKernel:
     Args:
         script: What it does.
         language: Of the code it claims to run.
+        is_ours: Whether it claims to have been started by its session.
 
     Attributes:
         name: "scripted".
         language: See above.
+        is_ours: See above.
+        resumed: Whether it says that it is the very kernel that ran before; a step of its start may say so.
+        process: What its messages name as their sender.
         starts: How often it was started.
         stops: How often it was stopped.
         interrupts: How often it was interrupted.
@@ -110,8 +114,11 @@ class ScriptedKernel:
 
     name = "scripted"
 
-    def __init__(self, script: Script, *, language: str = "python") -> None:
+    def __init__(self, script: Script, *, language: str = "python", is_ours: bool = True) -> None:
         self.language = language
+        self.is_ours = is_ours
+        self.resumed = False
+        self.process = uuid.uuid4().hex
         self.starts = self.stops = self.interrupts = 0
         self.received: list[Message] = []
         self._script = script
@@ -130,14 +137,20 @@ class ScriptedKernel:
         """What the script gave ``dies``."""
         return self._last_words
 
-    async def start(self) -> ScriptedTransport:
-        """Plays the script's steps for a start, and connects."""
+    async def start(self, *, afresh: bool = False) -> ScriptedTransport:  # noqa: ARG002
+        """Plays the script's steps for a start, and connects.
+
+        Args:
+            afresh: Always so, but for what ``resumed`` says.
+        """
         await self._disconnect()
         self.starts += 1
         self._died, self._last_words = None, b""
         transport = ScriptedTransport(self, self._script)
         for step in self._script.next_start():
             await step(transport.stage(Requests().make("start", {})))
+        if not self.resumed:
+            self.process = uuid.uuid4().hex
         self._transport = transport
         return transport
 
@@ -178,7 +191,6 @@ class ScriptedTransport:
         self.interrupted = asyncio.Event()
         self._kernel = kernel
         self._script = script
-        self._id = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._requests: asyncio.Queue[tuple[Stage, Sequence[Step]]] = asyncio.Queue()
         self._said: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -239,9 +251,9 @@ class ScriptedTransport:
         """Gives a message its number and sends it, unless it is to be lost."""
         parent = Requests("another client").make(request.msg_type, {}).header if message.foreign else request.header
         header = {
-            "msg_id": f"{self._id}_1_{next(self._numbers)}",
+            "msg_id": f"{self._kernel.process}_1_{next(self._numbers)}",
             "msg_type": message.msg_type or request.msg_type.replace("_request", "_reply"),
-            "session": self._id,
+            "session": self._kernel.process,
         }
         said = Message(message.channel, header, dict(parent), dict(message.content))
         if not message.lost:

@@ -47,6 +47,14 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     yield error
 
 
+def _goes_through_proxy(info: JupyterConnectionInfo) -> bool:
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    named = proxies.get("https" if info.use_https else "http") or proxies.get("all")
+    return bool(named) and not info.is_loopback and not proxy_bypass(info.host)
+
+
 def _reason(error: BaseException, info: JupyterConnectionInfo) -> str:
     """One sentence, or nothing if this exception says nothing a reader can use."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -58,6 +66,8 @@ def _reason(error: BaseException, info: JupyterConnectionInfo) -> str:
         return f"it does not answer in TLS ({error.reason}).{_OTHER_SCHEME[True]}"
     if isinstance(error, socket.gaierror):
         return f"there is no host of the name {info.host!r} ({error.strerror})."
+    if isinstance(error, ConnectionRefusedError) and _goes_through_proxy(info):
+        return "nothing listens at the proxy that the environment names. Unset HTTP_PROXY and its like, or start the proxy."
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there. Is it running, and are host and port right?"
     if isinstance(error, ConnectionResetError | BrokenPipeError | EOFError) or "disconnected" in str(error):

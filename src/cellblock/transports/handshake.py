@@ -21,14 +21,19 @@ try:
 except ImportError as error:
     raise MissingDependency.for_extra("Talking to a Jupyter server", "server") from error
 
-__all__ = ["HANDSHAKE_FAILURES", "channels_url", "connect_options", "handshake_error"]
+__all__ = ["HANDSHAKE_FAILURES", "KernelGoneError", "channels_url", "connect_options", "handshake_error"]
 
-HANDSHAKE_FAILURES = (OSError, websocket_errors.WebSocketException)  # TimeoutError is an OSError
+# TimeoutError is an OSError, a name that cannot be a host's a UnicodeError, a proxy that we cannot speak to an ImportError.
+HANDSHAKE_FAILURES = (OSError, websocket_errors.WebSocketException, UnicodeError, ImportError)
 
 _CLOSE_TIMEOUT = 1.0  # seconds for the closing handshake
 
 _library_log = logging.getLogger("cellblock.transports.library")
 _library_log.setLevel(logging.INFO)  # at DEBUG the library writes the token
+
+
+class KernelGoneError(Disconnected):
+    """The server is there and has no such kernel: not only the connection is lost."""
 
 
 def channels_url(info: JupyterConnectionInfo, kernel_id: str, session_id: str) -> str:
@@ -66,7 +71,7 @@ def handshake_error(error: Exception, info: JupyterConnectionInfo, kernel_id: st
         within: Seconds there were.
 
     Returns:
-        AuthError, ConnectError, RemoteProtocolError, or Disconnected if the server has no such kernel.
+        AuthError, ConnectError, RemoteProtocolError, or KernelGoneError if the server has no such kernel.
     """
     if isinstance(error, websocket_errors.InvalidStatus):
         return _refusal(error, info, kernel_id)
@@ -90,4 +95,4 @@ def _refusal(error: websocket_errors.InvalidStatus, info: JupyterConnectionInfo,
         server_api.read_answer(server_api.open_channels(kernel_id), answer, info.url, has_token=bool(info.token))
     except CellblockError as refusal:
         return refusal
-    return Disconnected(f"The server at {info.url} has no kernel {kernel_id}, or no longer.")
+    return KernelGoneError(f"The server at {info.url} has no kernel {kernel_id}, or no longer.")

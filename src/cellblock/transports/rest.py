@@ -5,12 +5,21 @@ What is sent and how answers are read is in ``_core.server_api``; here it is car
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellblock._core import server_api
 from cellblock._core.server_api import Answer, ApiCall, JsonObject, ServerBusyError
 from cellblock.background import background_loop
-from cellblock.errors import MissingDependency, RemoteProtocolError, TransportError
+from cellblock.errors import (
+    ConfigError,
+    KernelSpecNotFound,
+    KernelStartError,
+    MissingDependency,
+    RemoteProtocolError,
+    TransportError,
+)
 from cellblock.transports.connect_errors import connect_error
 
 try:
@@ -29,10 +38,12 @@ __all__ = ["AsyncJupyterClient", "JupyterClient"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 _CONNECT_TIMEOUT = 10.0  # seconds to open a connection
 _KEPT = httpx2.Limits(max_keepalive_connections=1, keepalive_expiry=30.0)  # seconds; proxies close an idle one after 60
 _NONE_KEPT = httpx2.Limits(max_keepalive_connections=0)
-_RETRIES = 3  # of a call that may be repeated, while a proxy says that the server cannot be reached
+_RETRY_DELAYS = (0.0, 0.2, 0.5)  # seconds before a call that may be repeated is, while a proxy cannot reach the server
 
 
 class AsyncJupyterClient:
@@ -42,6 +53,9 @@ class AsyncJupyterClient:
         connection_info: Where the server is.
         timeout: Seconds the server may take for one answer; starting a kernel is the slowest.
         keep_connections: Whether connections are used again, so that ``close`` must be called in the end.
+
+    Raises:
+        ConfigError: The server's address, or the proxy that the environment names, cannot be used.
     """
 
     def __init__(
@@ -49,7 +63,16 @@ class AsyncJupyterClient:
     ) -> None:
         self.connection_info = connection_info
         limits = _KEPT if keep_connections else _NONE_KEPT
-        self._client = httpx2.AsyncClient(**_options(connection_info, timeout), limits=limits)
+        options = _options(connection_info, timeout)
+        try:
+            self._client = httpx2.AsyncClient(**options, limits=limits)
+        except httpx2.InvalidURL as error:
+            raise ConfigError(f"{connection_info.url} cannot be the address of a server: {error}.") from error
+        except (ImportError, ValueError):  # not shown: the proxy's address may have a password in it
+            raise ConfigError(
+                "The proxy that the environment names (ALL_PROXY, HTTP_PROXY or HTTPS_PROXY) cannot be used: it must be an "
+                "http or https one. Unset the variable, or name the server in NO_PROXY."
+            ) from None
 
     async def list_kernel_specs(self) -> JsonObject:
         """See ``JupyterClient``."""
@@ -65,7 +88,14 @@ class AsyncJupyterClient:
 
     async def start_kernel(self, kernel_spec_name: str, *, kernel_id: str | None = None, path: str = "") -> str:
         """See ``JupyterClient``."""
-        return await self.call(server_api.start_kernel(kernel_spec_name, kernel_id, path))
+        try:
+            return await self.call(server_api.start_kernel(kernel_spec_name, kernel_id, path))
+        except KernelStartError as error:  # servers answer 500 for a kernelspec they do not have, too
+            try:
+                server_api.kernel_spec_of(await self.list_kernel_specs(), kernel_spec_name, self.connection_info.url)
+            except KernelSpecNotFound as unknown:
+                raise unknown from error
+            raise
 
     async def restart_kernel(self, kernel_id: str) -> None:
         """See ``JupyterClient``."""
@@ -88,17 +118,13 @@ class AsyncJupyterClient:
             KernelStartError: It could not do what was asked of a kernel.
             RemoteProtocolError: Its answer is not one of a Jupyter server.
         """
-        try:
-            return await self._call_once(call)
-        except ServerBusyError:
-            if not call.repeatable:
-                raise
-        import stamina
-
-        async for attempt in stamina.retry_context(on=ServerBusyError, attempts=_RETRIES):
-            with attempt:
+        for delay in _RETRY_DELAYS if call.repeatable else ():
+            try:
                 return await self._call_once(call)
-        raise AssertionError("stamina makes at least one attempt")
+            except ServerBusyError as error:
+                _log.info("Asking again in %g s: %s", delay, error)
+                await asyncio.sleep(delay)
+        return await self._call_once(call)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -107,7 +133,7 @@ class AsyncJupyterClient:
     async def _call_once(self, call: ApiCall[T]) -> T:
         try:
             response = await self._client.request(call.method, call.path, json=call.body, params=call.params)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, UnicodeError) as error:  # a name that cannot be a host's is the latter
             raise _transport_error(error, self.connection_info) from error
         return _read(call, response, self.connection_info)
 
@@ -151,6 +177,10 @@ class JupyterClient:
             kernel_spec_name: The kernelspec's name.
             kernel_id: The id the kernel shall have, on servers that let us choose; otherwise the server's choice.
             path: Its working directory, below the server's root.
+
+        Raises:
+            KernelSpecNotFound: The server has no kernelspec of that name.
+            KernelStartError: It could not start the kernel.
         """
         return background_loop().call(self._client.start_kernel(kernel_spec_name, kernel_id=kernel_id, path=path))
 

@@ -36,6 +36,8 @@ __all__ = ["JupyterCodeExecutor", "checked_output_dir"]
 
 T = TypeVar("T")
 
+_START_WITHIN = 60  # seconds a kernel has for its start, or more if its blocks have
+
 
 class JupyterCodeExecutor:
     """Runs code blocks in one kernel, whose variables stay from block to block and from call to call.
@@ -50,6 +52,8 @@ class JupyterCodeExecutor:
         output_dir: An existing directory for images, tables and outputs too long for ``output``. Of what code in a sandbox
             or a container shows, pages run their scripts only after a click, and drawings have none.
         kernel_id: A kernel that runs on the server already: it is used, and left running by ``stop()``.
+        label: A word in the id of a kernel started on a server, by which ``cellblock kernels`` finds it.
+        path: The working directory of a kernel started on a server, below the server's root.
         cwd: The kernel's working directory (kernels of this process).
         env: Environment variables set in the kernel (kernels of this process).
         sandbox: What confines the kernel (kernels of this process); without one it has the rights of this process.
@@ -77,6 +81,8 @@ class JupyterCodeExecutor:
         output_dir: Path | str = Path(),
         *,
         kernel_id: str | None = None,
+        label: str = "",
+        path: str = "",
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         sandbox: Sandbox | None = None,
@@ -96,7 +102,18 @@ class JupyterCodeExecutor:
         self._kernel_name = kernel_name
         self._functions, self._functions_module = list(functions), functions_module
         self._server = jupyter_server  # held, since a server that nobody holds ends
-        kernel = None if jupyter_server is None else _kernel_on(jupyter_server, kernel_name, kernel_id)
+        if jupyter_server is not None and (cwd is not None or env is not None or sandbox is not None):
+            raise ConfigError(
+                "cwd, env and sandbox belong to kernels of this process only: leave them out, or leave out the server. "
+                "On a server path= is the working directory."
+            )
+        if (label or path) and (jupyter_server is None or kernel_id is not None):
+            raise ConfigError(
+                "label and path belong to a kernel that is started on a server: give jupyter_server, and no kernel_id."
+            )
+        kernel = None
+        if jupyter_server is not None:
+            kernel = _kernel_on(jupyter_server, kernel_name, kernel_id, label=label, path=path)
         if pool is not None:
             if jupyter_server is not None or sandbox is not None or kernel_name != "python3":
                 raise ConfigError(
@@ -119,7 +136,7 @@ class JupyterCodeExecutor:
             startup_code=startup_code(functions, functions_module) if functions else None,
         )
         try:
-            self._session.start(timeout=max(timeout, 60))
+            self._session.start(timeout=max(timeout, _START_WITHIN))
             self._runner = BlockRunner(
                 self._session.asynchronous,
                 sink=_sink(self._output_dir, confined=sandbox is not None or _is_confined(jupyter_server)),
@@ -128,6 +145,9 @@ class JupyterCodeExecutor:
                 on_output=on_output,
                 join=self._join,
             )
+        except TimeoutError as error:
+            self._session.close()
+            raise KernelStartError(_not_ready(self._session.kernel, max(timeout, _START_WITHIN))) from error
         except BaseException as error:
             self._session.close()
             if isinstance(error, StartupCodeFailed):  # it is nothing but the functions
@@ -243,7 +263,7 @@ class JupyterCodeExecutor:
 
     def restart(self) -> None:
         """Starts the kernel afresh: all variables and imports are gone."""
-        self._session.restart(timeout=max(self._timeout, 60))
+        self._session.restart(timeout=max(self._timeout, _START_WITHIN))
 
     def stop(self) -> None:
         """Ends the kernel, or leaves it if it was there before. May be called more than once."""
@@ -275,7 +295,7 @@ def checked_output_dir(output_dir: Path | str) -> Path:
     return path
 
 
-def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None) -> Kernel:
+def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None, *, label: str, path: str) -> Kernel:
     from cellblock.servers.connection_info import JupyterConnectable, JupyterConnectionInfo
 
     if isinstance(server, JupyterConnectionInfo):
@@ -286,7 +306,20 @@ def _kernel_on(server: Any, kernel_name: str, kernel_id: str | None) -> Kernel:
         raise ConfigError("jupyter_server must be a JupyterConnectable or JupyterConnectionInfo.")
     from cellblock.kernels.remote import RemoteKernel
 
-    return RemoteKernel(info, kernel_name, kernel_id=kernel_id)
+    return RemoteKernel(info, kernel_name, kernel_id=kernel_id, label=label, path=path)
+
+
+def _not_ready(kernel: Kernel, timeout: float) -> str:
+    from cellblock.servers.connection_info import JupyterConnectionInfo
+
+    info = getattr(kernel, "connection_info", None)
+    where = f"on the server at {info.url} " if isinstance(info, JupyterConnectionInfo) else ""
+    does = (
+        "The server may not answer: see that it runs, and try again."
+        if where
+        else "The machine may be busy: try again."
+    )
+    return f"The kernel {kernel.name} {where}was not ready within {timeout:g} s. {does}"
 
 
 def _is_confined(server: Any) -> bool:
