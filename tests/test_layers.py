@@ -27,7 +27,7 @@ LAYERS = (
     },  # a loop, a clock and files, for all above
     {"transports"},
     {"kernels", "servers"},
-    {"session", "connection", "ladder", "running_cell", "stream", "verdict"},  # decides
+    {"session", "connection", "ladder", "questions", "running_cell", "stream", "verdict"},  # decides
     {"blocking"},
     {"coding"},
     {"agentchat"},

@@ -8,6 +8,7 @@ What the code of a cell did is data: a result with a status. What the system fai
     │  └─ MissingDependency (also ImportError)  an extra is not installed
     ├─ StartError (also ValueError)             something did not start
     │  ├─ KernelStartError                      a kernel
+    │  │  └─ StartupCodeFailed                  the code that it runs before all else
     │  ├─ ServerStartError                      a Jupyter server
     │  └─ ImageError                            a container image
     ├─ SandboxUnavailable                       the confinement asked for cannot be had here
@@ -54,6 +55,7 @@ __all__ = [
     "SessionClosed",
     "SessionError",
     "StartError",
+    "StartupCodeFailed",
     "TransportError",
 ]
 
@@ -92,6 +94,18 @@ class StartError(CellblockError, ValueError):
 
 class KernelStartError(StartError):
     """A kernel did not start; the message carries the end of its own output."""
+
+
+class StartupCodeFailed(KernelStartError):
+    """A kernel's startup code did not run to its end.
+
+    Args:
+        what: What it raised, or what became of the kernel.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The kernel's startup code failed: {what}")
+        self.what = what
 
 
 class ServerStartError(StartError):

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
 from cellblock._core.messages import Message, Requests
@@ -22,13 +20,15 @@ from cellblock._core.output_log import OutputLog
 from cellblock._core.outputs import Limits, Output
 from cellblock.connection import Connection
 from cellblock.deadline import Deadline, checked_timeout
-from cellblock.errors import ConfigError, KernelStartError, SessionClosed, TransportError
+from cellblock.errors import ConfigError, SessionClosed, StartupCodeFailed, TransportError
 from cellblock.ladder import Ladder
+from cellblock.questions import InputHandler, answer
 from cellblock.running_cell import RunningCell, Stop
 from cellblock.spool import FileSpool
 from cellblock.verdict import not_begun, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from cellblock._core.results import CellResult
@@ -36,25 +36,11 @@ if TYPE_CHECKING:
     from cellblock.kernels.sandbox.options import Sandbox
     from cellblock.stream import CellStream
 
-__all__ = ["AsyncSession", "InputHandler", "StartupCodeFailed", "Status"]
+__all__ = ["AsyncSession", "InputHandler", "Status"]
 
 Status = Literal["starting", "idle", "busy", "dead", "closed"]
-InputHandler = Callable[[str, bool], str | Awaitable[str]]
-"""Answers ``input()``: gets the prompt and whether the answer is a secret, gives the answer (or an awaitable of it)."""
 
 _LATE_LIMITS = Limits(memory=1024 * 1024, spool=0)
-
-
-class StartupCodeFailed(KernelStartError):
-    """A kernel's startup code did not run to its end.
-
-    Args:
-        what: What it raised, or what became of the kernel.
-    """
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"The kernel's startup code failed: {what}")
-        self.what = what
 
 
 class AsyncSession:
@@ -318,7 +304,7 @@ class AsyncSession:
         cell = self._cell
         if cell is not None:
             if message.msg_type == "input_request" and message.parent_id == cell.execution.request_id:
-                cell.input_task = asyncio.create_task(self._answer(cell, message))
+                self._begin_answer(cell, message)
             output = cell.receive(message)
             if output is not None or message.parent_id == cell.execution.request_id:
                 return
@@ -334,26 +320,12 @@ class AsyncSession:
         if output is not None:
             self._late.add(output)
 
-    async def _answer(self, cell: RunningCell, question: Message) -> None:
-        if self._input_handler is None:
-            return  # the kernel was told so and raises by itself
-        began = time.monotonic()
-        deadline, cell.deadline.at = cell.deadline.at, float("inf")
-        try:
-            prompt, secret = str(question.content.get("prompt", "")), bool(question.content.get("password"))
-            answer = await asyncio.to_thread(self._input_handler, prompt, secret)
-            if isinstance(answer, Awaitable):
-                answer = await answer
-            if not isinstance(answer, str):
-                raise ConfigError(f"The input handler must give text, or an awaitable of it; it gave {answer!r}.")
-            await self._connection.send(self._requests.reply_to(question, "input_reply", {"value": answer}))
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # the caller's handler: it ends the cell and is raised to the caller
-            cell.fail(error)
-        finally:
-            cell.deadline.at = deadline + (time.monotonic() - began)
-            cell.wake()
+    def _begin_answer(self, cell: RunningCell, question: Message) -> None:
+        async def reply(text: str) -> None:
+            await self._connection.send(self._requests.reply_to(question, "input_reply", {"value": text}))
+
+        if self._input_handler is not None:  # without one the kernel was told so and raises by itself
+            cell.input_task = asyncio.create_task(answer(question, cell, self._input_handler, reply))
 
     # --- one cell ---
 

@@ -12,9 +12,8 @@ from cellblock.coding.func_with_reqs import DEFAULT_PROMPT_TEMPLATE, format_func
 from cellblock.coding.jupyter.cells import BlockRunner
 from cellblock.coding.jupyter.startup import startup_code
 from cellblock.coding.markdown_code_extractor import MarkdownCodeExtractor
-from cellblock.errors import ConfigError, KernelStartError
+from cellblock.errors import ConfigError, KernelStartError, StartupCodeFailed
 from cellblock.files import DirectorySink
-from cellblock.session import StartupCodeFailed
 
 if TYPE_CHECKING:
     import os
