@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from xml.etree import ElementTree as ET
 
-FLOOR = 3300
+FLOOR = 4300
 """A run with fewer tests has lost some; raise it as tests are added."""
 
 MAY_SKIP: dict[str, str] = {}

@@ -59,7 +59,7 @@ def test_unknown_arguments_are_ignored_and_the_known_are_attributes(tmp_path):
 
 def test_every_argument_of_a_kernel_of_this_process_is_one_here_too():
     """Whatever is not declared would be ignored without a word."""
-    other = set(inspect.signature(JupyterCodeExecutor).parameters) - {"jupyter_server", "kernel_id"}
+    other = set(inspect.signature(JupyterCodeExecutor).parameters) - {"jupyter_server", "kernel_id", "label", "path"}
     assert other <= set(inspect.signature(EmbeddedIPythonCodeExecutor).parameters)
 
 

@@ -175,7 +175,7 @@ async def test_a_server_that_vanished_is_an_error_soon_and_ever_after(jupyter_se
         await run(transport, "1")
         await proxy.refuse()
         await proxy.cut()
-        async with asyncio.timeout(10):  # of which the server may refuse us for 5
+        async with asyncio.timeout(6):  # of which the server may refuse us for 2
             with pytest.raises(Disconnected, match=r"dropped and could not be made again.*nothing listens"):
                 await _until_the_end(transport)
             for _ in range(3):

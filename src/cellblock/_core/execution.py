@@ -70,6 +70,7 @@ class Execution:
         self._shown_error: ErrorOutput | None = None
         self.reply: dict[str, Any] = {}
         self.server_dropped = False
+        self._replied_by = ""
         self._lost_idle = self._lost_reply = False
         self._count = _Count(str(request.header["session"]))
 
@@ -110,8 +111,8 @@ class Execution:
 
     @property
     def process(self) -> str:
-        """The sender in the cell's first message: another than in the cell before is another process; empty if not known."""
-        return self._count.sender
+        """The sender of the cell's messages: another than in the cell before is another process; empty if not known."""
+        return self._count.sender or self._replied_by
 
     @property
     def unanswered(self) -> bool:
@@ -143,6 +144,8 @@ class Execution:
         if kind == "status":
             self._take_status(message)
         elif kind == "execute_reply":
+            number = MessageNumber.of(message.msg_id)
+            self._replied_by = number.sender if number else ""
             return self._take_reply(content)
         elif kind == "execute_input":
             self._take_count(content)

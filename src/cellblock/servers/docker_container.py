@@ -30,6 +30,7 @@ __all__ = ["ServerContainer"]
 _STOP_SECONDS = 3  # for the gateway to end its kernels, before it is killed
 _REMOVE_SECONDS = 30.0
 _ANSWER_SECONDS = 5.0  # for one answer while the server starts
+_NOBODYS_PORT = 1  # which nothing listens at
 _PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between questions; the last one repeats
 _GONE = (404, 409)  # what the engine says of a container that is removed, or being removed
 
@@ -145,7 +146,8 @@ class ServerContainer:
                 f"The container {self.name} has no network by which its port {PORT} could be reached from here. "
                 "Give it one, as with network='bridge'."
             )
-        port = int(published[0]["HostPort"]) if published else 0
+        # Of a container that has ended no port is known; whoever waits for its answer is told so once its log is read.
+        port = int(published[0]["HostPort"]) if published else _NOBODYS_PORT
         return JupyterConnectionInfo("127.0.0.1", False, port, token)
 
     def _handed(self, handover: ListenerHandover, attachment: Attachment) -> JupyterConnectionInfo:

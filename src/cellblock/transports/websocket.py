@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketTransport"]
 
-_GONE_AFTER = 5.0  # seconds for which a server may refuse connections, as it does while a network or a proxy comes back
+_GONE_AFTER = 2.0  # seconds for which a server may refuse connections, as it does while a network or a proxy comes back
 _SMALL = 4096  # bytes; more than this is acknowledged at once anyway
 _QUEUE = 1024  # frames held before reading from the network pauses
 _RETRY_DELAYS = (0.0, 0.05, 0.1, 0.2, 0.5)  # seconds before each attempt to reconnect; the last one repeats
