@@ -25,6 +25,7 @@ class Contender:
         self.kernel = LocalKernel()
         transport = self.loop.run_until_complete(self.kernel.start())
         # The loop does not run between cells: the sockets are ours alone.
+        transport._taken.close()  # and nobody tells the kernel how much of what it said was read
         self.shell, self.iopub = transport._sockets["shell"], transport._sockets["iopub"]
         self.signer = transport._signer
         self.poller = zmq.Poller()

@@ -1,9 +1,13 @@
 """What a kernel's memory costs: neither a flood of output nor a long life makes it grow."""
 
+import asyncio
+
 import pytest
 
 from cellblock import Limits, Session
+from cellblock._core.messages import Requests
 from cellblock._core.results import CellStatus
+from cellblock.kernels.local import LocalKernel
 
 MEGABYTE = 1024  # in the unit of ru_maxrss
 
@@ -43,3 +47,17 @@ def test_a_kernel_keeps_no_copy_of_what_it_showed(session):
     for _ in range(5):
         assert session.run(show).ok
     assert peak(session) - before < 60 * MEGABYTE
+
+
+@pytest.mark.anyio
+async def test_a_kernel_that_nobody_tells_what_was_taken_does_not_wait(tmp_path):
+    kernel, written = LocalKernel(), tmp_path / "written"
+    transport = await kernel.start()
+    transport._taken.close()
+    transport._taken = None
+    code = f"for _ in range(4): print('x' * 20_000_000, flush=True)\nopen({str(written)!r}, 'w').close()"
+    await transport.send(Requests().execute(code))
+    async with asyncio.timeout(60):
+        while not written.exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
+    await kernel.stop()

@@ -131,6 +131,8 @@ class TakenCount:
         self._count[0] += size
 
     def close(self) -> None:
-        """Gives the memory up."""
-        self._count.release()
-        self._memory.close()
+        """Says no more, so that the kernel waits for nobody; may be called more than once."""
+        if not self._memory.closed:
+            self._count[0] = 0
+            self._count.release()
+            self._memory.close()
