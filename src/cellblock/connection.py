@@ -50,9 +50,8 @@ class Connection:
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._ended: str | None = None
-        self._unknown: str | None = (
-            None  # why the connection was lost, as long as nobody knows what became of the state
-        )
+        # Why the connection was lost, as long as nobody knows what became of the state.
+        self._unknown: str | None = None
         self._afresh = False  # whether the next start must not find the state of the kernel before
         self._process = ""  # the sender in the messages of the last cell
 

@@ -234,17 +234,18 @@ class RunningCell:
 
     async def answered_within(self, seconds: float) -> bool:
         """Waits for the answer to the probe at most so long, and tells whether it came."""
-        until = self._loop.time() + seconds
-        while not self.answered and not self.finished and self._loop.time() < until:
-            await self.changed(until)
+        await self._within(seconds, lambda: self.answered or self.finished)
         return self.answered
 
     async def finished_within(self, seconds: float) -> bool:
         """Waits for the end at most so long, and tells whether it came."""
-        until = self._loop.time() + seconds
-        while not self.finished and self._loop.time() < until:
-            await self.changed(until)
+        await self._within(seconds, lambda: self.finished)
         return self.finished
+
+    async def _within(self, seconds: float, happened: Callable[[], bool]) -> None:
+        until = self._loop.time() + seconds
+        while not happened() and self._loop.time() < until:
+            await self.changed(until)
 
     def _wake_by(self, moment: float) -> None:
         """Sets the timer of whoever waits, unless it is set to an earlier moment."""

@@ -79,9 +79,8 @@ class RemoteKernel:
         self._fresh = False  # the kernel has been restarted since
         self._dead = False  # the kernel has died since, and nobody has restarted it
         self._resumed = False
-        self._process = self._answered = (
-            ""  # sender in the kernel's messages: of the last, of the answer to a new connection
-        )
+        # Sender in the kernel's messages: of the last, of the answer to a new connection.
+        self._process = self._answered = ""
         self._last_words = b""
 
     @property

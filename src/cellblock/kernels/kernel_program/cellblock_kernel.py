@@ -91,11 +91,10 @@ class DirectKernel(Kernel):
     def set_parent(self, ident: Any, parent: dict[str, Any], channel: str = "shell") -> None:
         """Begins a request; what is written from now on belongs to it."""
         super().set_parent(ident, parent, channel)
+        # Where code has put something of its own in a stream's place, ipykernel tells that instead.
         for stream in self.streams:
             if channel == "shell" and stream is not sys.stdout and stream is not sys.stderr:
-                stream.set_parent(
-                    parent
-                )  # code has put something of its own in its place, which ipykernel asks instead
+                stream.set_parent(parent)
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Runs a cell and answers."""
@@ -157,10 +156,6 @@ class DirectKernel(Kernel):
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-def _nothing() -> None:
-    """Does it."""
 
 
 def hide_interrupt(traceback: TracebackType | None) -> None:

@@ -116,9 +116,8 @@ class JoinedProcess(SandboxedProcess):
         self._kernel = await self._heard("confined")
         _, (listener,), _, _ = socket.recv_fds(self._door, 1, 1)
         self._listener = socket.socket(fileno=listener)
-        await self._hold(
-            self._kernel
-        )  # while it gets ready: it runs no line of the user's code before it is told where
+        # While it gets ready: it runs no line of the user's code before it is told where.
+        await self._hold(self._kernel)
         self._limiter.watch(self._first, self._kill_because, joined=self._kernel)
         if where is not None:
             await self._fork.tell(where)
